@@ -39,6 +39,9 @@ class Jobs(Protocol):
     def metrics(self, job_id: str) -> Sequence[MetricPoint]:
         """All points so far, in order."""
 
+    def output(self, job_id: str, name: str) -> bytes:
+        """One small file of the job's output folder, such as `evaluation.json`. Raises NotFound while it is not there."""
+
     def cancel(self, job_id: str) -> None: ...
 
     def resume(self, job_id: str) -> Job:
