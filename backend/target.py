@@ -40,7 +40,7 @@ class Jobs(Protocol):
         """All points so far, in order."""
 
     def output(self, job_id: str, name: str) -> bytes:
-        """One small file of the job's output folder, such as `evaluation.json`. Raises NotFound while it is not there."""
+        """A small file of the job's output folder, such as `evaluation.json`. Raises NotFound when it is absent."""
 
     def cancel(self, job_id: str) -> None: ...
 
