@@ -1,0 +1,188 @@
+"""What a usable conversation is, and in words what is wrong with one that isn't. Pure functions over one record."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from backend.domain import ROLES, Message
+from backend.i18n import _
+
+_UNFIT_CHARACTERS = re.compile("[\x00\ud800-\udfff]")
+_OTHER_NAMES = {"human": "user", "prompter": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
+
+
+@dataclass(frozen=True)
+class Flaw:
+    code: str
+    message: str
+    fix: str
+
+
+def check_record(record: object) -> tuple[Message, ...] | Flaw:
+    """The record's messages, or the first thing wrong with it. Other columns than `messages` are left out.
+
+    An empty system message says nothing and is left out: many exports put one into every row.
+    """
+    if not isinstance(record, Mapping):
+        return Flaw(
+            "not_an_object",
+            _("The record is {kind}, not an object.").format(kind=_kind_of(record)),
+            _("Put the messages into an object: {example}.").format(example='{"messages": [...]}'),
+        )
+    if "messages" not in record:
+        return _without_messages(record)
+    turns = record["messages"]
+    if not isinstance(turns, list):
+        return Flaw(
+            "messages_not_a_list",
+            _("`messages` is {kind}, not a list.").format(kind=_kind_of(turns)),
+            _("Make it a list of objects with `role` and `content`."),
+        )
+    if not turns:
+        return Flaw("messages_empty", _("The conversation has no messages."), _("Add a question and its answer."))
+    messages: list[Message] = []
+    for number, turn in enumerate(turns, start=1):
+        message = _check_turn(number, turn)
+        if isinstance(message, Flaw):
+            return message
+        if message.content or message.role != "system":
+            messages.append(message)
+    return _check_order(messages) or tuple(messages)
+
+
+def _check_turn(number: int, turn: object) -> Message | Flaw:
+    if not isinstance(turn, Mapping):
+        return Flaw(
+            "message_not_an_object",
+            _("Message {number} is {kind}, not an object.").format(number=number, kind=_kind_of(turn)),
+            _("Write it as an object with `role` and `content`."),
+        )
+    role = turn.get("role")
+    if role not in ROLES:
+        return _unknown_role(number, turn, role)
+    content = turn.get("content")
+    if not isinstance(content, str):
+        if "content" not in turn:
+            what = _("Message {number} ({role}) has no `content`.").format(number=number, role=role)
+            return Flaw("content_missing", what, _("Add its text as `content`."))
+        what = _("The content of message {number} ({role}) is {kind}, not text.").format(
+            number=number, role=role, kind=_kind_of(content)
+        )
+        return Flaw("content_not_text", what, _("Write the content as one text in quotes."))
+    if _UNFIT_CHARACTERS.search(content):
+        return Flaw(
+            "nul_character",
+            _("The content of message {number} ({role}) has a NUL or half a character.").format(
+                number=number, role=role
+            ),
+            _("Remove it; the text may have been cut or badly converted."),
+        )
+    if not content.strip():
+        if role == "system":
+            return Message("system", "")
+        return Flaw(
+            "content_empty",
+            _("Message {number} ({role}) is empty.").format(number=number, role=role),
+            _("Write its text, or remove the message together with its question or answer."),
+        )
+    return Message(role, content)
+
+
+def _check_order(messages: list[Message]) -> Flaw | None:
+    """system?, then user and assistant in turns, the assistant last: what every chat template of Phi takes."""
+    roles = [message.role for message in messages]
+    if "assistant" not in roles:
+        return Flaw(
+            "no_assistant",
+            _("The assistant never answers in this conversation."),
+            _("Add the answer that the model should learn as a message of the role `assistant`."),
+        )
+    if "system" in roles[1:]:
+        return Flaw(
+            "system_not_first",
+            _("A system message stands at place {number}; only the first message may be one.").format(
+                number=roles.index("system", 1) + 1
+            ),
+            _("Move it to the beginning, and keep only one."),
+        )
+    turns = roles[1:] if roles[0] == "system" else roles
+    skipped = len(roles) - len(turns)
+    for number, role in enumerate(turns):
+        wanted = "assistant" if number % 2 else "user"
+        if role != wanted:
+            return Flaw(
+                "wrong_order",
+                _("Message {number} is the {role}'s, where the {wanted}'s turn is.").format(
+                    number=number + skipped + 1, role=role, wanted=wanted
+                ),
+                _("Let user and assistant take turns, the user first; join messages that follow one another."),
+            )
+    if turns[-1] != "assistant":
+        return Flaw(
+            "last_turn_not_assistant",
+            _("The last message is the user's: there is no answer to learn from it."),
+            _("Add the assistant's answer, or remove the last message."),
+        )
+    return None
+
+
+def _unknown_role(number: int, turn: Mapping[str, object], role: object) -> Flaw:
+    if "role" not in turn:
+        what = _("Message {number} has no `role`.").format(number=number)
+        return Flaw("role_missing", what, _("Add one of: {roles}.").format(roles=", ".join(ROLES)))
+    if not isinstance(role, str):
+        what = _("The role of message {number} is {kind}, not text.").format(number=number, kind=_kind_of(role))
+        return Flaw("unknown_role", what, _("Use one of: {roles}.").format(roles=", ".join(ROLES)))
+    what = _('Message {number} has the unknown role "{role}".').format(number=number, role=role[:40])
+    name = role.strip().lower()
+    near = difflib.get_close_matches(name, ROLES, n=1)
+    meant = _OTHER_NAMES.get(name) or (near[0] if near else "")
+    if meant:
+        return Flaw("unknown_role", what, _('Call it "{role}".').format(role=meant))
+    return Flaw("unknown_role", what, _("Use one of: {roles}.").format(roles=", ".join(ROLES)))
+
+
+_OTHER_FORMATS = (
+    ("format_alpaca", "Alpaca", {"instruction", "output"}),
+    ("format_sharegpt", "ShareGPT", {"conversations"}),
+    ("format_prompt_completion", "prompt and completion", {"prompt", "completion"}),
+)
+
+
+def _without_messages(record: Mapping[str, object]) -> Flaw:
+    for code, title, keys in _OTHER_FORMATS:
+        if keys <= record.keys():
+            return Flaw(
+                code,
+                _("This is a record of the {format} format, which is not taken yet.").format(format=title),
+                _("Write it as {example}.").format(
+                    example='{"messages": [{"role": "user", "content": ...}, {"role": "assistant", ...}]}'
+                ),
+            )
+    if {"role", "content"} <= record.keys():
+        return Flaw(
+            "no_messages",
+            _("This is a single message, not a conversation."),
+            _("Put all messages of one conversation into one line: {example}.").format(example='{"messages": [...]}'),
+        )
+    names = ", ".join(str(name)[:40] for name in list(record)[:8]) or _("none")
+    return Flaw(
+        "no_messages",
+        _("The record has no `messages` (its fields: {fields}).").format(fields=names),
+        _("Name the list of the conversation's messages `messages`."),
+    )
+
+
+def _kind_of(value: object) -> str:
+    if value is None:
+        return _("null")
+    if isinstance(value, bool):
+        return _("true or false")
+    if isinstance(value, int | float):
+        return _("a number")
+    if isinstance(value, str):
+        return _("text")
+    return _("a list") if isinstance(value, list) else _("an object")
