@@ -1,0 +1,1 @@
+"""Parts that pages share. Each knows Streamlit and the values of `backend.domain`; none knows a vendor."""

@@ -1,0 +1,81 @@
+"""Home: the checklist from nothing to a chat, then what runs and what came last."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from backend.domain import EndpointState, JobState
+from backend.i18n import _
+from streamlit_app import session
+from streamlit_app.ui import checklist, numbers
+from streamlit_app.ui.safe_text import plain
+from streamlit_app.ui.states import job_badge
+
+desk = session.services()
+st.title(_("Phi Desk"))
+st.caption(_("From a file of example conversations to a model of your own that answers like them."))
+
+datasets = desk.datasets.list()
+jobs = desk.training.list(limit=5)
+endpoints = desk.deployments.list()
+conversations = desk.chatting.list(limit=1)
+problems = [check for check in session.checks() if not check.is_ok and not check.is_warning]
+models = desk.target.models.list()
+
+has_trained = any(job.state == JobState.COMPLETED for job in jobs) or bool(models)
+has_endpoint = any(endpoint.state == EndpointState.RUNNING for endpoint in endpoints)
+
+steps = [
+    checklist.Step(
+        _("Choose where to run"),
+        _("{target} is ready.").format(target=desk.target.title)
+        if not problems
+        else _("{target} needs something: {what}").format(target=desk.target.title, what=problems[0].what),
+        not problems,
+        _("Choose where to run"),
+        "app_pages/setup.py",
+    ),
+    checklist.Step(
+        _("Add examples"),
+        _("{name}: {rows} examples.").format(name=datasets[0].name, rows=numbers.count(datasets[0].train_rows))
+        if datasets
+        else _("A file of conversations, or the sample that comes with Phi Desk."),
+        bool(datasets),
+        _("Add examples"),
+        "app_pages/dataset.py",
+    ),
+    checklist.Step(
+        _("Train"),
+        _("A model has learned from your examples.")
+        if has_trained
+        else _("A few minutes with the sample and the built-in model."),
+        has_trained,
+        _("Set up a run"),
+        "app_pages/train.py",
+        {"new": "1"} if datasets else {},
+    ),
+    checklist.Step(
+        _("Chat"),
+        _("Your conversations are kept.")
+        if conversations
+        else _("Start the model and ask it something from your examples."),
+        bool(conversations),
+        _("Open Chat") if has_endpoint or not models else _("Start your model"),
+        "app_pages/chat.py" if has_endpoint or not models else "app_pages/deploy.py",
+    ),
+]
+checklist.show(steps)
+
+st.header(_("Recent runs"))
+if not jobs:
+    st.info(_("No runs yet. A run teaches the model from your examples."), icon=":material/model_training:")
+for job in jobs:
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"run_{job.id}"):
+        st.page_link(
+            "app_pages/train.py",
+            label=plain(job.spec.name),
+            query_params={session.JOB_PARAMETER: job.id},
+            width="stretch",
+        )
+        st.caption(numbers.local_time(job.created_at), width="content")
+        job_badge(job.state)

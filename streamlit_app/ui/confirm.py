@@ -1,0 +1,52 @@
+"""Dialogs that ask before something is lost. The safe choice comes first; the action is an `on_click` callback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from backend.i18n import _
+from streamlit_app import session
+from streamlit_app.ui import errors
+from streamlit_app.ui.safe_text import plain
+
+
+def ask(
+    title: str,
+    text: str,
+    verb: str,
+    action: Callable[[], Any],
+    *,
+    key: str,
+    type_name: str = "",
+    toast: str = "",
+) -> None:
+    """Open the dialog. With `type_name` the button works only when that name has been typed."""
+
+    @st.dialog(plain(title), icon=":material/warning:")
+    def dialog() -> None:
+        if st.session_state.pop(session.CONFIRMED, False):
+            st.rerun()
+        st.write(plain(text))
+        is_typed = True
+        if type_name:
+            typed = st.text_input(
+                _("Type {name} to confirm").format(name=plain(type_name)), key=f"{key}_typed", live=True
+            )
+            is_typed = (typed or "").strip() == type_name
+        with st.container(horizontal=True, key=f"{key}_buttons"):
+            st.button(_("Keep it"), key=f"{key}_no", on_click=_close, type="primary")
+            st.button(f":red[{verb}]", key=f"{key}_yes", on_click=_confirm, args=(action, toast), disabled=not is_typed)
+
+    dialog()
+
+
+def _close() -> None:
+    st.session_state[session.CONFIRMED] = True
+
+
+def _confirm(action: Callable[[], Any], toast: str) -> None:
+    errors.act(action, toast=toast)
+    _close()

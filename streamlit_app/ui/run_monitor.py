@@ -1,0 +1,151 @@
+"""A run while it goes on and how it ended: one fragment that ticks each second until the state is final."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+import pandas as pd
+import streamlit as st
+
+from backend.domain import Job, JobState, LogChunk, MetricPoint
+from backend.i18n import _
+from streamlit_app.ui import errors, loss_chart, numbers
+from streamlit_app.ui.log_view import show_log
+from streamlit_app.ui.states import job_badge, phase
+
+SILENCE_SECONDS = 45
+MIN_STEPS_FOR_ETA = 10
+
+
+class Runs(Protocol):
+    """What training and evaluation both offer for their jobs."""
+
+    def get(self, job_id: str) -> Job: ...
+
+    def metrics(self, job_id: str) -> Sequence[MetricPoint]: ...
+
+    def logs(self, job_id: str, since: int | None = None) -> LogChunk: ...
+
+
+def watch(runs: Runs, job: Job) -> None:
+    """Draw the run. While it is not final this redraws itself; at the end the whole page is run once more."""
+    every = None if job.state.is_final else 1
+    st.fragment(_tick, run_every=every)(runs, job.id, job.state.is_final)
+
+
+def _tick(runs: Runs, job_id: str, was_final: bool) -> None:
+    job = runs.get(job_id)
+    if job.state.is_final and not was_final:
+        st.rerun()
+    points = runs.metrics(job_id)
+    with st.container(horizontal=True, vertical_alignment="center", key="run_head"):
+        job_badge(job.state)
+        st.caption(_summary(job), width="stretch")
+    _alerts(job)
+    if not job.state.is_final:
+        _progress(job)
+    _tiles(job, points)
+    _chart(points)
+    log = st.expander(_("Log"), key="run_log", icon=":material/terminal:", on_change="rerun")
+    if log.open:
+        with log:
+            show_log(lambda since: runs.logs(job_id, since), name=job_id, key="run_log_download")
+    if not job.state.is_final:
+        st.caption(_("Updated {time}. You can close this page; the run goes on.").format(time=numbers.clock()))
+
+
+def _summary(job: Job) -> str:
+    """One sentence on where the run stands."""
+    if job.state == JobState.COMPLETED and job.started_at and job.ended_at:
+        return _("Finished in {time}.").format(time=numbers.duration((job.ended_at - job.started_at).total_seconds()))
+    if job.state == JobState.QUEUED:
+        return _("Waiting for its turn. You can close this window.")
+    if job.state == JobState.CANCELED:
+        if job.step:
+            return _("Stopped by you at step {step}. The last checkpoint is kept.").format(step=numbers.count(job.step))
+        return _("Stopped by you before the first step.")
+    if job.state == JobState.FAILED:
+        return _("Ended at step {step}.").format(step=numbers.count(job.step)) if job.step else _("Ended early.")
+    if job.state == JobState.CANCELING:
+        return _("Stopping after the step it is at, and saving a checkpoint.")
+    return _("Started {time}.").format(time=numbers.local_time(job.started_at)) if job.started_at else ""
+
+
+def is_silent(job: Job, now: datetime | None = None) -> bool:
+    """Running, and no sign of life for so long that a person should know."""
+    if job.state != JobState.RUNNING or job.heartbeat_at is None:
+        return False
+    return ((now or datetime.now(UTC)) - job.heartbeat_at).total_seconds() > SILENCE_SECONDS
+
+
+def _alerts(job: Job) -> None:
+    if job.state == JobState.FAILED and job.failure:
+        errors.show_failure(job.failure)
+    elif job.state == JobState.UNKNOWN or is_silent(job):
+        silence = (datetime.now(UTC) - job.heartbeat_at).total_seconds() if job.heartbeat_at else None
+        st.warning(
+            _("The run may still be going."),
+            title=_("No sign of life for {time}").format(time=numbers.duration(silence))
+            if silence is not None
+            else _("No sign of life from this run"),
+            icon=":material/help:",
+        )
+        st.button(_("Check now"), key="check_now", icon=":material/refresh:")
+
+
+def _progress(job: Job) -> None:
+    if job.state == JobState.QUEUED:
+        st.progress(0.0, text=_("Waiting for its turn"))
+    elif job.total_steps and job.phase == "training":
+        done = min(1.0, job.step / job.total_steps)
+        text = _("Step {step} of {total}. {left}").format(
+            step=numbers.count(job.step), total=numbers.count(job.total_steps), left=time_left(job)
+        )
+        st.progress(done, text=text)
+    else:
+        share = f" {numbers.percent(job.phase_done)}" if job.phase_done else ""
+        st.progress(job.phase_done or 0.0, text=phase(job.phase) + "…" + share)
+
+
+def time_left(job: Job) -> str:
+    if job.step < MIN_STEPS_FOR_ETA and job.total_steps > MIN_STEPS_FOR_ETA:
+        return _("Estimating…")
+    if job.seconds_left is None:
+        return _("Estimating…")
+    return _("{time} left at the current speed.").format(time=numbers.about(job.seconds_left))
+
+
+def _tiles(job: Job, points: Sequence[MetricPoint]) -> None:
+    train = [point for point in points if point.kind == "train" and "loss" in point.values]
+    check = [point for point in points if point.kind == "eval" and "loss" in point.values]
+    if not train and not check:
+        return
+    with st.container(horizontal=True, key="run_tiles"):
+        if job.total_steps:
+            st.metric(
+                _("Step"), f"{numbers.count(job.step)} / {numbers.count(job.total_steps)}", border=True, width=200
+            )
+        if train:
+            st.metric(_("Training loss"), numbers.decimals(train[-1].values["loss"]), border=True, width=200)
+        if check:
+            first, last = check[0].values["loss"], check[-1].values["loss"]
+            st.metric(
+                _("Check loss"),
+                numbers.decimals(last),
+                delta=numbers.decimals(last - first) if len(check) > 1 else None,
+                delta_color="inverse",
+                border=True,
+                width=200,
+                help=_("How surprised the model is by examples it does not train on. Lower is better."),
+            )
+        if not job.state.is_final:
+            left = numbers.about(job.seconds_left) if job.step >= MIN_STEPS_FOR_ETA else _("Estimating…")
+            st.metric(_("Time left"), left.removeprefix(_("About ")), border=True, width=200)
+
+
+def _chart(points: Sequence[MetricPoint]) -> None:
+    rows = loss_chart.series(points)
+    if rows:
+        st.vega_lite_chart(pd.DataFrame(rows), loss_chart.spec(), key="loss_chart", alt=loss_chart.alt(points))
