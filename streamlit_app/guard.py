@@ -31,7 +31,7 @@ _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
 def cookie_secret(home: Path) -> bytes:
-    """The key behind the session cookie, kept in a file only its owner can read, so that open tabs survive a restart."""
+    """The key behind the session cookie, in a file only its owner can read: open tabs survive a restart."""
     path = home / "session.key"
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
@@ -187,7 +187,8 @@ def _page(title: str, text: str) -> HTMLResponse:
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Phi Desk</title>
 <style>:root {{ color-scheme: light dark }}
-body {{ font: 1.05rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 16vh auto; padding: 0 1.5rem }}</style></head>
+body {{ font: 1.05rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 16vh auto; padding: 0 1.5rem }}</style>
+</head>
 <body><main><h1>{escape(title)}</h1><p>{escape(text)}</p></main></body></html>""",
         status_code=403,
     )

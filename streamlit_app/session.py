@@ -26,7 +26,7 @@ CONFIRMED = "_confirmed"
 NEW_RUN_ID = "_new_run_id"
 CHECKED_UPLOAD = "_checked_upload"
 DRAFT = "_chat_draft"
-SHOWN_KEYS = "_shown_keys"
+ANSWERING = "_answering"
 HUB_IMPORT = "_hub_import"
 
 DATASET_PARAMETER = "dataset"

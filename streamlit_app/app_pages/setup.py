@@ -87,6 +87,6 @@ with st.container(border=True, key="azure"):
         )
     )
 
-if not desk.datasets.list():
-    if st.button(_("Use this computer"), key="use_this", type="primary", shortcut="Mod+Enter"):
-        st.switch_page("app_pages/dataset.py")
+has_data = bool(desk.datasets.list())
+if not has_data and st.button(_("Use this computer"), key="use_this", type="primary", shortcut="Mod+Enter"):
+    st.switch_page("app_pages/dataset.py")

@@ -22,6 +22,7 @@ def ask(
     key: str,
     type_name: str = "",
     toast: str = "",
+    safe: str = "",
 ) -> None:
     """Open the dialog. With `type_name` the button works only when that name has been typed."""
 
@@ -37,7 +38,7 @@ def ask(
             )
             is_typed = (typed or "").strip() == type_name
         with st.container(horizontal=True, key=f"{key}_buttons"):
-            st.button(_("Keep it"), key=f"{key}_no", on_click=_close, type="primary")
+            st.button(safe or _("Keep it"), key=f"{key}_no", on_click=_close, type="primary")
             st.button(f":red[{verb}]", key=f"{key}_yes", on_click=_confirm, args=(action, toast), disabled=not is_typed)
 
     dialog()

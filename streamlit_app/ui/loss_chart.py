@@ -17,11 +17,13 @@ def series(points: Sequence[MetricPoint]) -> list[dict[str, Any]]:
     """Rows of the chart. A resumed run measures some steps again: the later measurement counts."""
     rows: list[dict[str, Any]] = []
     for kind, name in (("train", TRAIN), ("eval", CHECK)):
-        by_step = {
-            point.step: point.values["loss"] for point in points if point.kind == kind and "loss" in point.values
-        }
+        by_step = {point.step: point.values["loss"] for point in with_loss(points, kind)}
         rows += [{"step": step, "loss": round(loss, 5), "series": name} for step, loss in thin(sorted(by_step.items()))]
     return rows
+
+
+def with_loss(points: Sequence[MetricPoint], kind: str) -> list[MetricPoint]:
+    return [point for point in points if point.kind == kind and "loss" in point.values]
 
 
 def thin(points: Sequence[tuple[int, float]], limit: int = MAX_POINTS) -> list[tuple[int, float]]:
@@ -71,10 +73,7 @@ def spec() -> dict[str, Any]:
 
 
 def alt(points: Sequence[MetricPoint]) -> str:
-    losses = {
-        kind: [point.values["loss"] for point in points if point.kind == kind and "loss" in point.values]
-        for kind in ("train", "eval")
-    }
+    losses = {kind: [point.values["loss"] for point in with_loss(points, kind)] for kind in ("train", "eval")}
     parts = [_("Line chart of the loss over the steps.")]
     for kind, name in (("train", TRAIN), ("eval", CHECK)):
         if losses[kind]:

@@ -118,8 +118,8 @@ def time_left(job: Job) -> str:
 
 
 def _tiles(job: Job, points: Sequence[MetricPoint]) -> None:
-    train = [point for point in points if point.kind == "train" and "loss" in point.values]
-    check = [point for point in points if point.kind == "eval" and "loss" in point.values]
+    train = loss_chart.with_loss(points, "train")
+    check = loss_chart.with_loss(points, "eval")
     if not train and not check:
         return
     with st.container(horizontal=True, key="run_tiles"):

@@ -196,9 +196,7 @@ def _inline(children: Sequence[Token]) -> str:
     pieces: list[str] = []
     addresses: list[str] = []
     for token in children:
-        if token.type == "text":
-            pieces.append(_text(token.content))
-        elif token.type == "html_inline":
+        if token.type in {"text", "html_inline"}:
             pieces.append(_text(token.content))
         elif token.type == "code_inline":
             pieces.append(_code(token.content))

@@ -1,0 +1,64 @@
+"""Chat: one conversation (?chat=) with one model. The question and its answer are saved by the backend."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from backend.i18n import _
+from streamlit_app import session
+from streamlit_app.ui import chat_history, chat_model, chat_settings, errors
+from streamlit_app.ui.chat_messages import show_messages
+from streamlit_app.ui.chat_stream import recover_after_stop, write_answer
+from streamlit_app.ui.chat_suggestions import suggestion
+from streamlit_app.ui.safe_text import formatted
+
+desk = session.services()
+conversation = chat_history.open_conversation(desk.chatting)
+chat_history.show_sidebar(desk.chatting, conversation)
+
+st.title(_("Chat"))
+with st.container(horizontal=True, vertical_alignment="bottom", key="chat_head"):
+    choice = chat_model.choose(desk, conversation)
+    settings = chat_settings.show(conversation)
+    if conversation:
+        chat_history.show_menu(desk.chatting, conversation)
+
+recover_after_stop()
+if conversation:
+    show_messages(desk.chatting, conversation)
+
+with st.session_state[session.INPUT_PLACE]:
+    if session.DRAFT in st.session_state:
+        st.session_state["chat_input"] = st.session_state.pop(session.DRAFT)
+    typed = st.chat_input(
+        _("Ask your model"), key="chat_input", max_chars=8000, submit_mode="stop", disabled=choice is None
+    )
+
+is_answering = choice is not None and choice.is_running
+if choice and not is_answering:
+    chat_model.show_not_running(desk, choice)
+
+question = typed or (None if conversation else suggestion(desk, choice))
+if question and choice and not is_answering:
+    st.session_state[session.DRAFT] = question  # it goes back into the box
+    st.rerun()
+elif question and choice:
+    with errors.shown():
+        if conversation is None:
+            conversation = desk.chatting.create(choice.endpoint, settings)
+            st.query_params.from_dict({session.CONVERSATION_PARAMETER: conversation.id})
+        else:
+            chat_history.keep_up(desk.chatting, conversation, choice.endpoint, settings)
+        with st.chat_message("user"):
+            st.markdown(formatted(question))
+        with st.chat_message("assistant"):
+            write_answer(desk.chatting.answer(conversation.id, question))
+        st.rerun()
+elif conversation and conversation.messages and conversation.messages[-1].role == "user":
+    st.caption(_("This question has no answer yet."))
+    if st.button(_("Answer it"), key="answer_again", icon=":material/replay:", disabled=not is_answering) and choice:
+        with errors.shown():
+            chat_history.keep_up(desk.chatting, conversation, choice.endpoint, settings)
+            with st.chat_message("assistant"):
+                write_answer(desk.chatting.answer_again(conversation.id))
+            st.rerun()

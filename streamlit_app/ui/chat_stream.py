@@ -1,0 +1,59 @@
+"""An answer while it comes: drawn ten times a second, finished paragraphs once.
+
+Stop, a click elsewhere or leaving the page ends the script at the next drawing; closing the iterator then stops the
+model server too, and the backend keeps what came, marked as stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any, cast
+
+import streamlit as st
+
+from backend.i18n import _
+from streamlit_app import session
+from streamlit_app.ui.safe_text import formatted, split_finished
+
+FLUSH_SECONDS = 0.1
+
+
+def write_answer(pieces: Iterator[str]) -> str:
+    """Draw the pieces as they come, and return the whole. Raises PhiDeskError, also in the middle."""
+    st.session_state[session.ANSWERING] = True
+    finished = st.container()
+    rest = st.empty()
+    rest.caption(_("Thinking…"))
+    text = ""
+    frozen = 0
+    drawn_at = 0.0
+    try:
+        with closing(cast("Any", pieces)) as stream:
+            for piece in stream:
+                text += piece
+                now = time.monotonic()
+                if now - drawn_at < FLUSH_SECONDS:
+                    continue
+                drawn_at = now
+                cut = frozen + split_finished(text[frozen:])
+                if cut > frozen:
+                    finished.markdown(formatted(text[frozen:cut]))
+                    frozen = cut
+                rest.markdown(formatted(text[frozen:]))
+    except Exception:
+        st.session_state[session.ANSWERING] = False
+        raise
+    rest.markdown(formatted(text[frozen:]) or _("*(no answer)*"))
+    st.session_state[session.ANSWERING] = False
+    return text
+
+
+@st.fragment(run_every=1)
+def recover_after_stop() -> None:
+    """Stop ends the script where it is, so nothing after it draws the kept answer. Fragments wait while a script runs:
+    one that finds an answer under way knows that it was stopped, and has the page drawn again."""
+    if st.session_state.get(session.ANSWERING):
+        st.session_state[session.ANSWERING] = False
+        st.rerun()

@@ -1,0 +1,155 @@
+"""A new run on one page: name, base model, preset, a closed Advanced, and a review before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from backend.domain import BaseModel, Dataset, JobSpec
+from backend.errors import PhiDeskError
+from backend.i18n import _
+from streamlit_app import session
+from streamlit_app.ui import errors, numbers
+from streamlit_app.ui.parameter_fields import show_parameters
+from streamlit_app.ui.safe_text import plain
+
+if TYPE_CHECKING:
+    from backend.bootstrap import Desk
+
+OTHER_MODEL = ""
+
+
+def show_new_run(desk: Desk) -> None:
+    st.title(_("New run"))
+    st.caption(_("The presets are good as they are. Change something only if you want to."))
+    datasets = desk.datasets.list()
+    if not datasets:
+        st.info(_("Training needs a dataset."), icon=":material/forum:")
+        if st.button(_("Add examples"), key="add_examples", type="primary", shortcut="Mod+Enter"):
+            st.switch_page("app_pages/dataset.py")
+        return
+    dataset = _choose_dataset(datasets)
+    name = st.text_input(_("Name of the run"), value=_default_name(dataset), max_chars=60, key=f"run_name_{dataset.id}")
+    base = _choose_base(desk.target.models.base_models())
+    recipes = desk.training.recipes()
+    recipe = st.radio(
+        _("Preset"),
+        recipes,
+        format_func=lambda one: one.title,
+        captions=[one.description for one in recipes],
+        key="run_recipe",
+    )
+    with st.expander(_("Advanced"), icon=":material/tune:"):
+        changed = show_parameters(desk.training.parameters(), recipe)
+
+    st.header(_("Review"))
+    try:
+        spec = _with_steady_id(desk.training.spec(name or "", dataset.id, base, recipe.id, changed))
+        estimate = desk.training.estimate(spec)
+    except PhiDeskError as error:
+        errors.show_failure(error.failure())
+        st.button(_("Start training"), key="start_training", type="primary", disabled=True)
+        return
+    with st.container(border=True, key="review"):
+        st.markdown(
+            "\n".join(
+                [
+                    _("- **Learns from** {rows} examples of {name}, checked with {eval_rows}").format(
+                        rows=numbers.count(dataset.train_rows),
+                        name=plain(dataset.name),
+                        eval_rows=numbers.count(dataset.eval_rows),
+                    ),
+                    _("- **Where** {target}").format(target=plain(desk.target.title)),
+                    _("- **Time** {time}, {steps} steps (estimate)").format(
+                        time=numbers.about(estimate.seconds).lower(), steps=numbers.count(estimate.steps)
+                    ),
+                    _("- **Memory** {size} (estimate)").format(size=numbers.size(estimate.memory_bytes)),
+                    _("- **Cost** none"),
+                ]
+            )
+        )
+        st.caption(plain(estimate.basis))
+        if estimate.fits is False:
+            st.warning(
+                _("Choose a smaller base model, or LoRA and a smaller batch in Advanced."),
+                title=_("This may not fit the memory of this computer"),
+                icon=":material/memory:",
+            )
+        st.caption(_("Next: the run is shown while it goes on. You can stop it and resume it."))
+    st.button(
+        _("Start training"),
+        key="start_training",
+        type="primary",
+        icon=":material/play_arrow:",
+        shortcut="Mod+Enter",
+        on_click=_start,
+        args=(desk, spec),
+    )
+
+
+def _choose_dataset(datasets: Sequence[Dataset]) -> Dataset:
+    wanted = st.query_params.get(session.DATASET_PARAMETER)
+    ids = [one.id for one in datasets]
+    by_id = {one.id: one for one in datasets}
+    chosen = st.selectbox(
+        _("Dataset"),
+        ids,
+        index=ids.index(wanted) if wanted in ids else 0,
+        format_func=lambda one: _("{name} · {rows} examples").format(
+            name=by_id[one].name, rows=numbers.count(by_id[one].train_rows)
+        ),
+        key="run_dataset",
+    )
+    return by_id[chosen]
+
+
+def _choose_base(models: Sequence[BaseModel]) -> str:
+    by_id = {model.id: model for model in models}
+
+    def title(model_id: str) -> str:
+        if model_id == OTHER_MODEL:
+            return _("Another model: Hugging Face id or folder…")
+        model = by_id[model_id]
+        note = "" if model.fits else _(" · too large for this computer")
+        return f"{model.title}{note}"
+
+    chosen = st.selectbox(_("Base model"), [*by_id, OTHER_MODEL], format_func=title, key="run_base")
+    if chosen == OTHER_MODEL:
+        custom = st.text_input(
+            _("Hugging Face id or folder"),
+            placeholder="microsoft/Phi-3.5-mini-instruct",
+            key="run_custom_base",
+            help=_("A causal language model in safetensors format. Code that comes with a model is never run."),
+        )
+        return (custom or "").strip()
+    model = by_id[chosen]
+    facts = [
+        _("{n} parameters").format(n=numbers.short_count(model.parameters)) if model.parameters else "",
+        model.licence,
+        _("{size} to download").format(size=numbers.size(model.download_bytes))
+        if model.download_bytes and not model.is_local
+        else "",
+        model.fit_reason,
+    ]
+    st.caption(plain(" · ".join(fact for fact in facts if fact)))
+    return chosen
+
+
+def _default_name(dataset: Dataset) -> str:
+    return _("{name} run").format(name=dataset.name)[:60]
+
+
+def _with_steady_id(spec: JobSpec) -> JobSpec:
+    """The same id until it is started, so that an impatient second click is no second run."""
+    steady = st.session_state.setdefault(session.NEW_RUN_ID, spec.id)
+    return replace(spec, id=steady)
+
+
+def _start(desk: Desk, spec: JobSpec) -> None:
+    job = errors.act(desk.training.start, spec, toast=_("Training started."))
+    if job is not None:
+        st.session_state.pop(session.NEW_RUN_ID, None)
+        st.query_params.from_dict({session.JOB_PARAMETER: job.id})
