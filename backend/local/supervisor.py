@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from backend.local.files import read_json, write_json
+from backend.local.mlflow_store import EXPERIMENT
 from backend.local.processes import ProcessId
 from backend.local.run_folder import RunFolder
 from backend.settings import QUIET_ENVIRONMENT
@@ -137,6 +138,8 @@ class Supervisor:
         own = {
             "OMP_WAIT_POLICY": "PASSIVE",  # 8 to 9 times faster beside other busy processes
             "MLFLOW_TRACKING_URI": f"sqlite:///{self._home / 'mlflow.db'}",
+            "MLFLOW_EXPERIMENT_NAME": EXPERIMENT,
+            "MLFLOW_RUN_NAME": self.run.path.name,
             "PYTHONUNBUFFERED": "1",
             "PYTHONUTF8": "1",
         }

@@ -24,8 +24,9 @@ def training_command(spec: JobSpec, run: RunFolder, scripts: Path, bases: BaseMo
     else:
         files = ["--train-file", spec.train_path, "--eval-file", spec.eval_path, "--model-name-or-path", base]
         command = [sys.executable, str(scripts / "fine_tune.py"), *files, "--output-dir", output]
+        command += ["--recipe", spec.recipe]
         if spec.base_revision:
-            command += ["--model-revision", spec.base_revision]
+            command += ["--revision", spec.base_revision]
     for name, value in spec.arguments.items():
         command += _option(name, value)
     return command
@@ -46,5 +47,5 @@ def disk_needed(spec: JobSpec, bases: BaseModels) -> int:
     if spec.kind == JobKind.EVALUATE:
         return LEAST_ROOM
     parameters, download = bases.size(spec.base_model)
-    share = 0.03 if spec.arguments.get("use_lora") or spec.arguments.get("lora") else 1.0
+    share = 0.03 if spec.arguments.get("method") == "lora" or spec.recipe == "lora" else 1.0
     return LEAST_ROOM + download + int(parameters * (2 * 12 * share + 4))

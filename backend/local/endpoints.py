@@ -1,0 +1,193 @@
+"""Endpoints on this computer: each a folder and a model server process that outlives the app.
+
+Another model is deployed by starting its server beside the old one, on the same port (SO_REUSEPORT): it listens once
+its model is loaded, and then ends the old one itself. The URL and the key stay; callers find the one or the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from backend.domain import Endpoint, LogChunk
+from backend.errors import BadInput, Conflict, NotFound
+from backend.i18n import _
+from backend.local.base_models import BaseModels
+from backend.local.endpoint_folder import EndpointFolder, ServerFolder, check_endpoint_name
+from backend.local.endpoint_keys import delete_key, make_key, read_key
+from backend.local.files import file_lock, read_log, write_json
+from backend.local.model_server import KEY_VARIABLE
+from backend.local.processes import start_detached
+from backend.settings import QUIET_ENVIRONMENT
+
+STOP_GRACE = 5.0
+KEPT_SERVERS = 3
+"""Folders of former servers that are kept for their logs."""
+
+
+class LocalEndpoints:
+    def __init__(self, folder: Path, bases: BaseModels, name_of: Callable[[str], str]) -> None:
+        """`name_of` gives the full ref of a model that may be named without its version."""
+        self.folder = folder
+        self.bases = bases
+        self.name_of = name_of
+
+    def _lock(self) -> contextlib.AbstractContextManager[int]:
+        """Changes come one after the other, also from several processes."""
+        return file_lock(self.folder / ".lock")
+
+    def _existing(self, name: str) -> EndpointFolder:
+        endpoint = EndpointFolder(self.folder / check_endpoint_name(name))
+        endpoint.read()
+        return endpoint
+
+    def create(self, name: str) -> Endpoint:
+        endpoint = EndpointFolder(self.folder / check_endpoint_name(name))
+        with self._lock():
+            endpoint.path.mkdir(parents=True, exist_ok=True)
+            make_key(endpoint.path)
+            if not endpoint.file.exists():
+                write_json(endpoint.file, {"created_at": time.time(), "wanted": "stopped", "port": 0})
+        return endpoint.look()
+
+    def deploy(self, endpoint: str, model: str, deployment: str = "main") -> Endpoint:
+        folder = self._existing(endpoint)
+        name = self.name_of(model)
+        path = self.bases.resolve(name)
+        with self._lock():
+            values = folder.read()
+            servers = folder.servers()
+            newest = servers[0] if servers else None
+            is_same = newest is not None and newest.spec.get("model") == name and newest.is_alive
+            if values["wanted"] == "stopped" or not is_same:
+                if newest and newest.is_alive and not newest.is_ready:
+                    _end(newest)  # superseded before it ever answered
+                self._start_server(folder, values, name, path)
+                write_json(folder.file, self._remember(folder, values, wanted="running", deployment=deployment))
+        return folder.look()
+
+    def _remember(self, folder: EndpointFolder, values: dict[str, Any], **changes: str) -> dict[str, Any]:
+        """With the port that the endpoint has now, to get it again."""
+        port = next((server.port for server in folder.servers() if server.port), values.get("port", 0))
+        return values | {"port": port} | changes
+
+    def _start_server(self, folder: EndpointFolder, values: dict[str, Any], model: str, path: str) -> None:
+        servers = folder.servers()
+        for old in servers[KEPT_SERVERS:]:
+            if not old.is_alive:
+                shutil.rmtree(old.path, ignore_errors=True)
+        answering = folder.answering() if values["wanted"] == "running" else None
+        port = answering.port if answering else self._remember(folder, values)["port"]
+        server = ServerFolder(folder.path / "servers" / str(servers[0].number + 1 if servers else 1))
+        server.path.mkdir(parents=True)
+        # Who was told of this endpoint under its former model's name is answered as before.
+        names = {old.spec.get("model", "") for old in servers} | {model.partition(":")[0], folder.path.name}
+        spec: dict[str, Any] = {"model": model, "path": path, "port": port, "other_names": sorted(names - {model, ""})}
+        if answering and answering.process:
+            spec["replaces"] = answering.process.to_json()
+        write_json(server.path / "spec.json", spec)
+        root = str(Path(__file__).parents[2])
+        environment = dict(os.environ) | QUIET_ENVIRONMENT
+        environment |= {
+            KEY_VARIABLE: read_key(folder.path),
+            "OMP_WAIT_POLICY": "PASSIVE",
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
+        }
+        if Path(path).is_dir():
+            environment["HF_HUB_OFFLINE"] = "1"
+        command = [sys.executable, "-m", "backend.local.model_server", str(server.path.resolve())]
+        process = start_detached(command, server.log, environment, server.path)
+        write_json(server.path / "process.json", process.to_json())
+
+    def set_traffic(self, endpoint: str, percent: Mapping[str, int]) -> Endpoint:
+        folder = self._existing(endpoint)
+        name = folder.read().get("deployment", "main")
+        if dict(percent) != {name: 100}:
+            raise BadInput(
+                _("Traffic can't be split on this computer."),
+                why=_("An endpoint here has one deployment ({name}), which takes it all.").format(name=name),
+                how_to_fix=_("Create a second endpoint for the second model."),
+                code="no_traffic_split",
+            )
+        return folder.look()
+
+    def list(self) -> Sequence[Endpoint]:
+        found = []
+        with contextlib.suppress(FileNotFoundError):
+            for path in self.folder.iterdir():
+                if path.is_dir() and not path.name.startswith("."):
+                    with contextlib.suppress(NotFound):
+                        found.append(EndpointFolder(path).look())
+        return sorted(found, key=lambda endpoint: endpoint.created_at, reverse=True)
+
+    def get(self, name: str) -> Endpoint:
+        return self._existing(name).look()
+
+    def start(self, name: str) -> Endpoint:
+        folder = self._existing(name)
+        with self._lock():
+            values, servers = folder.read(), folder.servers()
+            if not servers:
+                raise Conflict(
+                    _("The endpoint {name} has no model yet.").format(name=name),
+                    how_to_fix=_("Deploy a model to it."),
+                    code="nothing_deployed",
+                )
+            if values["wanted"] == "stopped" or not any(server.is_alive for server in servers):
+                spec = servers[0].spec
+                path = self.bases.resolve(spec["model"])
+                self._start_server(folder, values, spec["model"], path)
+                write_json(folder.file, self._remember(folder, values, wanted="running"))
+        return folder.look()
+
+    def stop(self, name: str) -> Endpoint:
+        folder = self._existing(name)
+        with self._lock():
+            self._stop(folder)
+        return folder.look()
+
+    def _stop(self, folder: EndpointFolder) -> None:
+        write_json(folder.file, self._remember(folder, folder.read(), wanted="stopped"))
+        for server in folder.servers():
+            _end(server)
+
+    def logs(self, name: str, since: int | None = None) -> LogChunk:
+        """Of the newest server."""
+        servers = self._existing(name).servers()
+        return read_log(servers[0].log, since) if servers else LogChunk("", 0, 0)
+
+    def key(self, name: str) -> str:
+        try:
+            return read_key(self._existing(name).path)
+        except FileNotFoundError:
+            raise NotFound(
+                _("The key of the endpoint {name} is gone.").format(name=name),
+                why=_("It is neither in the keyring nor in the endpoint's folder."),
+                how_to_fix=_("Delete the endpoint and create it again."),
+                code="no_key",
+            ) from None
+
+    def delete(self, name: str) -> None:
+        try:
+            folder = self._existing(name)
+        except NotFound:
+            return
+        with self._lock():
+            if not folder.file.exists():
+                return
+            self._stop(folder)
+            delete_key(folder.path)
+            shutil.rmtree(folder.path, ignore_errors=True)
+
+
+def _end(server: ServerFolder) -> None:
+    process = server.process
+    if process is not None:
+        process.end(STOP_GRACE)

@@ -1,0 +1,39 @@
+"""This computer as a target: trains and serves with nothing but what is installed here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backend.domain import BUILT_IN_MODEL, Check, Feature
+from backend.i18n import _
+from backend.local.base_models import BUILT_IN_FOLDER, MODEL_REF, BaseModels
+from backend.local.endpoints import LocalEndpoints
+from backend.local.jobs import LocalJobs
+from backend.local.machine import check_machine
+from backend.local.registry import MODEL_NAME, LocalModels
+from backend.settings import Settings
+
+
+class LocalTarget:
+    name = "local"
+
+    def __init__(self, settings: Settings) -> None:
+        self.home = settings.home
+        self.title = _("This computer")
+        self.unsupported = {
+            Feature.TRAFFIC_SPLIT: _("An endpoint on this computer has one model, which answers everything."),
+            Feature.COST: _("This computer costs nothing but its power."),
+        }
+        self.models = LocalModels(settings.home, settings.runs_folder)
+        self.bases = BaseModels(self.models.get)
+        self.jobs = LocalJobs(settings.runs_folder, self.bases)
+        self.endpoints = LocalEndpoints(settings.endpoints_folder, self.bases, self._name_of)
+
+    def _name_of(self, model: str) -> str:
+        """A registered model's full ref (`name` alone means its newest version); a base model's id as it is."""
+        if model == BUILT_IN_MODEL or MODEL_REF.fullmatch(model) or not MODEL_NAME.fullmatch(model):
+            return model
+        return self.models.get(model).ref
+
+    def check(self) -> Sequence[Check]:
+        return check_machine(self.home, BUILT_IN_FOLDER)
