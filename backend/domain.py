@@ -223,7 +223,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A place that answers. `url` is the base; `contract` says which body it takes (see DESIGN: openai, mlflow, foundry)."""
+    """A place that answers. `url` is the base; `contract` is the body it takes: openai, mlflow or foundry."""
 
     name: str
     state: EndpointState
