@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pydantic import TypeAdapter, ValidationError
+
 from backend.datasets import Datasets
-from backend.domain import Job, JobSpec, LogChunk, Message, MetricPoint
+from backend.domain import Job, JobKind, JobSpec, JobState, LogChunk, Message, MetricPoint
+from backend.errors import BadInput, Conflict, JobFailed, NotFound, PhiDeskError
+from backend.i18n import _
 from backend.target import Target
+from backend.training import new_job_id
+
+LIMITS = {"max_rows": (1, 100_000), "max_new_tokens": (1, 4096)}
 
 
 @dataclass(frozen=True)
@@ -41,33 +48,97 @@ class EvaluationResult:
     answers: tuple[AnswerPair, ...]
 
 
+_RESULT = TypeAdapter(EvaluationResult)
+
+
 class Evaluation:
     def __init__(self, target: Target, datasets: Datasets) -> None:
         self.target = target
+        self.datasets = datasets
 
     def spec(self, model: str, *, dataset_id: str = "", max_rows: int = 50, max_new_tokens: int = 64) -> JobSpec:
         """Compare a registered model (`name:version`) with its base, on its own dataset unless one is named."""
-        raise NotImplementedError
+        for name, value in {"max_rows": max_rows, "max_new_tokens": max_new_tokens}.items():
+            least, most = LIMITS[name]
+            if not least <= value <= most:
+                raise BadInput(
+                    _("{name} is {value}; it must be between {least} and {most}.").format(
+                        name=name, value=value, least=least, most=most
+                    ),
+                    code="out_of_range",
+                )
+        registered = self.target.models.get(model)
+        try:
+            run = self.target.jobs.get(registered.job_id).spec
+        except NotFound:
+            if not dataset_id:
+                raise BadInput(
+                    _("The run that made {model} is gone, and its dataset with it.").format(model=registered.ref),
+                    how_to_fix=_("Name the dataset to compare on."),
+                    code="run_gone",
+                ) from None
+            run = None
+        dataset = self.datasets.get(dataset_id or (run.dataset_id if run else ""))
+        return JobSpec(
+            id=new_job_id(),
+            name=_("{model} against its base").format(model=registered.ref),
+            kind=JobKind.EVALUATE,
+            base_model=registered.base_model,
+            dataset_id=dataset.id,
+            dataset_name=dataset.name,
+            train_path=dataset.train_path,
+            eval_path=dataset.eval_path,
+            dataset_sha256=dataset.sha256,
+            arguments={"max_rows": max_rows, "max_new_tokens": max_new_tokens},
+            recipe="",
+            tuned_model=registered.ref,
+            base_revision=run.base_revision if run else "",
+            source_job=registered.job_id,
+        )
 
     def start(self, spec: JobSpec) -> Job:
-        raise NotImplementedError
+        return self.target.jobs.submit(spec)
 
     def list(self, limit: int = 50) -> Sequence[Job]:
         """Evaluations, newest first. `spec.tuned_model` is the model's ref."""
-        raise NotImplementedError
+        return self.target.jobs.list(kind=JobKind.EVALUATE, limit=limit)
 
     def get(self, job_id: str) -> Job:
-        raise NotImplementedError
+        return self.target.jobs.get(job_id)
 
     def stop(self, job_id: str) -> None:
-        raise NotImplementedError
+        self.target.jobs.cancel(job_id)
 
     def metrics(self, job_id: str) -> Sequence[MetricPoint]:
-        raise NotImplementedError
+        return self.target.jobs.metrics(job_id)
 
     def logs(self, job_id: str, since: int | None = None) -> LogChunk:
-        raise NotImplementedError
+        return self.target.jobs.logs(job_id, since)
 
     def result(self, job_id: str) -> EvaluationResult:
         """Raises Conflict while it runs, JobFailed with the reason when it failed, NotFound."""
-        raise NotImplementedError
+        job = self.get(job_id)
+        if not job.state.is_final:
+            raise Conflict(
+                _("The evaluation {id} is not over yet.").format(id=job_id),
+                how_to_fix=_("Wait until it has completed."),
+                code="still_running",
+            )
+        if job.state is not JobState.COMPLETED:
+            failure = job.failure
+            raise JobFailed(
+                failure.what if failure else _("The evaluation {id} was stopped.").format(id=job_id),
+                why=failure.why if failure else job.detail,
+                how_to_fix=failure.how_to_fix if failure else _("Start it again."),
+                code=failure.code if failure else "stopped",
+                raw=failure.raw if failure else "",
+            )
+        try:
+            return _RESULT.validate_json(self.target.jobs.output(job_id, "evaluation.json"))
+        except ValidationError as error:
+            raise PhiDeskError(
+                _("The result of the evaluation {id} can't be read.").format(id=job_id),
+                how_to_fix=_("Start it again."),
+                code="unreadable_result",
+                raw=str(error),
+            ) from error

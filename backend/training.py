@@ -2,73 +2,209 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
+from backend import estimates, recipes
+from backend.dataset_files import slug
 from backend.datasets import Datasets
-from backend.domain import Job, JobSpec, JobState, LogChunk, MetricPoint, Model
-from backend.estimates import Estimate
-from backend.recipes import Parameter, Recipe
+from backend.domain import BaseModel, Job, JobKind, JobSpec, JobState, LogChunk, MetricPoint, Model
+from backend.errors import BadInput, Conflict, NotFound, Unavailable
+from backend.estimates import Estimate, PastRun
+from backend.i18n import _
+from backend.recipes import Parameter, Recipe, Value
 from backend.target import Target
 
 RECIPES = Path(__file__).parent.parent / "training_job" / "recipes"
-Overrides = Mapping[str, str | int | float | bool | None]
+POLL_SECONDS = 0.5
+LONGEST_NAME = 80
 
 
 class Training:
     def __init__(self, target: Target, datasets: Datasets, recipes_folder: Path = RECIPES) -> None:
         self.target = target
+        self.datasets = datasets
+        self._recipes_folder = recipes_folder
 
     def recipes(self) -> Sequence[Recipe]:
         """The quick one first."""
-        raise NotImplementedError
+        return recipes.read_recipes(self._recipes_folder)
 
     def recipe(self, recipe_id: str) -> Recipe:
         """Raises NotFound, naming the ones there are."""
-        raise NotImplementedError
+        found = self.recipes()
+        for recipe in found:
+            if recipe.id == recipe_id:
+                return recipe
+        raise NotFound(
+            _("There is no preset {name}.").format(name=recipe_id),
+            how_to_fix=_("Use one of: {names}.").format(names=", ".join(recipe.id for recipe in found)),
+            code="no_such_recipe",
+        )
 
     def parameters(self) -> Sequence[Parameter]:
         """What a person may change, in the order of the form."""
-        raise NotImplementedError
+        return recipes.parameters()
 
     def spec(
-        self, name: str, dataset_id: str, base_model: str, recipe: str = "quick", overrides: Overrides | None = None
+        self,
+        name: str,
+        dataset_id: str,
+        base_model: str,
+        recipe: str = "quick",
+        overrides: Mapping[str, Value] | None = None,
     ) -> JobSpec:
         """Every value checked. Raises BadInput (field and allowed range) or NotFound (dataset, recipe)."""
-        raise NotImplementedError
+        shown = _checked_name(name)
+        if not base_model.strip():
+            raise BadInput(
+                _("No base model is chosen."),
+                how_to_fix=_("Choose one from the list, or write a Hugging Face id such as {id}.").format(
+                    id="microsoft/Phi-4-mini-instruct"
+                ),
+                code="no_base_model",
+            )
+        dataset = self.datasets.get(dataset_id)
+        preset = self.recipe(recipe)
+        return JobSpec(
+            id=new_job_id(),
+            name=shown,
+            kind=JobKind.FINE_TUNE,
+            base_model=base_model.strip(),
+            dataset_id=dataset.id,
+            dataset_name=dataset.name,
+            train_path=dataset.train_path,
+            eval_path=dataset.eval_path,
+            dataset_sha256=dataset.sha256,
+            arguments=recipes.check_values({**preset.values, **(overrides or {})}),
+            recipe=preset.id,
+        )
 
     def estimate(self, spec: JobSpec) -> Estimate:
-        raise NotImplementedError
+        """From finished runs of the same base model where there are any, else from this computer's arithmetic."""
+        train = self.datasets.statistics(spec.dataset_id).train
+        work = estimates.work_of(spec.arguments, train.rows, train.tokens, train.longest_tokens)
+        base = self._base_model(spec.base_model)
+        parameters = base.parameters if base else 0
+        past = self._past_runs(spec)
+        seconds = estimates.seconds_from_runs(work, past)
+        if seconds is not None:
+            basis = _("From {count} finished runs with this base model here.").format(count=len(past))
+        elif parameters:
+            speed = estimates.measure_gflops()
+            seconds = estimates.seconds_from_arithmetic(work, parameters, spec.arguments, speed)
+            basis = _("From the model's size and this processor's speed; after the first run it is better known.")
+        else:
+            seconds = 0.0
+            basis = _("The size of this base model is not known yet, so neither time nor memory is.")
+        return Estimate(
+            seconds=seconds,
+            memory_bytes=estimates.memory_bytes(work, parameters, spec.arguments) if parameters else 0,
+            tokens=work.tokens,
+            steps=work.steps,
+            basis=basis,
+            fits=base.fits if base and (base.fits or spec.arguments.get("method") != "lora") else None,
+        )
 
     def start(self, spec: JobSpec) -> Job:
-        raise NotImplementedError
+        return self.target.jobs.submit(spec)
 
     def resume(self, job_id: str) -> Job:
-        raise NotImplementedError
+        return self.target.jobs.resume(job_id)
 
     def stop(self, job_id: str) -> None:
-        raise NotImplementedError
+        self.target.jobs.cancel(job_id)
 
     def delete(self, job_id: str) -> None:
-        raise NotImplementedError
+        self.target.jobs.delete(job_id)
 
     def list(self, *, states: Sequence[JobState] = (), limit: int = 50, offset: int = 0) -> Sequence[Job]:
         """Fine-tuning runs, newest first."""
-        raise NotImplementedError
+        if not states:
+            return self.target.jobs.list(kind=JobKind.FINE_TUNE, limit=limit, offset=offset)
+        found = [job for job in self.target.jobs.list(kind=JobKind.FINE_TUNE, limit=10_000) if job.state in states]
+        return found[offset : offset + limit]
 
     def get(self, job_id: str) -> Job:
-        raise NotImplementedError
+        return self.target.jobs.get(job_id)
 
     def metrics(self, job_id: str) -> Sequence[MetricPoint]:
-        raise NotImplementedError
+        return self.target.jobs.metrics(job_id)
 
     def logs(self, job_id: str, since: int | None = None) -> LogChunk:
-        raise NotImplementedError
+        return self.target.jobs.logs(job_id, since)
 
     def register(self, job_id: str, name: str = "") -> Model:
-        """Without a name, one made of the run's. Raises BadInput for a name the registry can't take."""
-        raise NotImplementedError
+        """Without a name, one made of the run's. Raises Conflict unless the run completed."""
+        job = self.get(job_id)
+        if job.state is not JobState.COMPLETED:
+            raise Conflict(
+                _("The run {id} has not completed; it is {state}.").format(id=job_id, state=job.state.value),
+                how_to_fix=_("Wait until it has, or resume it."),
+                code="not_completed",
+            )
+        return self.target.models.register(job_id, name.strip() or slug(job.spec.name))
 
     def wait(self, job_id: str, timeout: float | None = None) -> Job:
         """Poll until the state is final (command line only). Raises Unavailable at the deadline."""
-        raise NotImplementedError
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not (job := self.get(job_id)).state.is_final:
+            if deadline is not None and time.monotonic() > deadline:
+                raise Unavailable(
+                    _("The run {id} is not over after {seconds:g} s.").format(id=job_id, seconds=timeout),
+                    how_to_fix=_("It goes on; see phidesk runs show {id}.").format(id=job_id),
+                    code="still_running",
+                )
+            time.sleep(POLL_SECONDS)
+        return job
+
+    def _base_model(self, base: str) -> BaseModel | None:
+        listed = {model.id: model for model in self.target.models.base_models()}
+        if base not in listed and ":" in base:  # tuning a registered model further
+            try:
+                base = self.target.models.get(base).base_model
+            except NotFound:
+                return None
+        return listed.get(base)
+
+    def _past_runs(self, spec: JobSpec) -> Sequence[PastRun]:
+        past = []
+        for job in self.target.jobs.list(kind=JobKind.FINE_TUNE, limit=20):
+            seconds = job.result.get("train_seconds")
+            same = job.spec.base_model == spec.base_model and all(
+                job.spec.arguments.get(name) == spec.arguments.get(name)
+                for name in ("method", "gradient_checkpointing")
+            )
+            if not seconds or not same or job.attempt > 1 or not job.started_at or not job.ended_at:
+                continue
+            try:
+                train = self.datasets.statistics(job.spec.dataset_id).train
+            except NotFound:
+                continue
+            work = estimates.work_of(job.spec.arguments, train.rows, train.tokens, train.longest_tokens)
+            others = max(0.0, (job.ended_at - job.started_at).total_seconds() - seconds)
+            past.append(PastRun(float(seconds), others, work.tokens))
+        return past
+
+
+def new_job_id() -> str:
+    """Sorts by time (UTC), and is short enough to say: 20261121-061500-3fa2."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def _checked_name(name: str) -> str:
+    shown = " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())
+    if not shown:
+        raise BadInput(_("The run has no name."), how_to_fix=_("Give it one."), code="no_name")
+    if len(shown) > LONGEST_NAME:
+        raise BadInput(
+            _("The run's name has {length} characters; the limit is {limit}.").format(
+                length=len(shown), limit=LONGEST_NAME
+            ),
+            how_to_fix=_("Shorten it."),
+            code="name_too_long",
+        )
+    return shown
