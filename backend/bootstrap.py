@@ -32,7 +32,8 @@ def build(settings: Settings | None = None) -> Desk:
     quiet_vendors(settings)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     target = LocalTarget(settings)
-    datasets = Datasets(settings.datasets_folder)
+    hub_token = settings.hf_token.get_secret_value() if settings.hf_token else None
+    datasets = Datasets(settings.datasets_folder, hub_token=hub_token)
     return Desk(
         settings=settings,
         target=target,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from backend.domain import BUILT_IN_MODEL, Check, Feature
 from backend.i18n import _
@@ -12,6 +12,7 @@ from backend.local.jobs import LocalJobs
 from backend.local.machine import check_machine
 from backend.local.registry import MODEL_NAME, LocalModels
 from backend.settings import Settings
+from backend.target import Endpoints, Jobs, Models
 
 
 class LocalTarget:
@@ -20,14 +21,14 @@ class LocalTarget:
     def __init__(self, settings: Settings) -> None:
         self.home = settings.home
         self.title = _("This computer")
-        self.unsupported = {
+        self.unsupported: Mapping[Feature, str] = {
             Feature.TRAFFIC_SPLIT: _("An endpoint on this computer has one model, which answers everything."),
             Feature.COST: _("This computer costs nothing but its power."),
         }
-        self.models = LocalModels(settings.home, settings.runs_folder)
+        self.models: Models = LocalModels(settings.home, settings.runs_folder)
         self.bases = BaseModels(self.models.get)
-        self.jobs = LocalJobs(settings.runs_folder, self.bases)
-        self.endpoints = LocalEndpoints(settings.endpoints_folder, self.bases, self._name_of)
+        self.jobs: Jobs = LocalJobs(settings.runs_folder, self.bases)
+        self.endpoints: Endpoints = LocalEndpoints(settings.endpoints_folder, self.bases, self._name_of)
 
     def _name_of(self, model: str) -> str:
         """A registered model's full ref (`name` alone means its newest version); a base model's id as it is."""
