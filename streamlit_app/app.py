@@ -7,7 +7,6 @@ from pathlib import Path
 import streamlit as st
 
 from backend.i18n import _
-from streamlit_app import session
 from streamlit_app.ui import errors
 from streamlit_app.ui.status_bar import status_bar
 
@@ -32,8 +31,6 @@ page = st.navigation(
 )
 
 with st.bottom:
-    # The chat's input goes above the status bar, whichever is drawn first.
-    st.session_state[session.INPUT_PLACE] = st.container(key="input_place")
     status_bar()
 
 errors.show_pending()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import re
 import secrets
 from base64 import b64encode
@@ -35,17 +36,16 @@ def cookie_secret(home: Path) -> bytes:
     path = home / "session.key"
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        with path.open("xb", opener=_owner_only) as file:
-            file.write(secrets.token_bytes(32))
+        write_for_owner(path, secrets.token_bytes(32))
     except FileExistsError:
         path.chmod(0o600)
     return path.read_bytes()
 
 
-def _owner_only(path: str, flags: int) -> int:
-    import os
-
-    return os.open(path, flags, 0o600)
+def write_for_owner(path: Path, content: bytes) -> None:
+    """A new file that nobody else could read at any moment. Raises FileExistsError."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
 
 
 def script_hashes(index_html: str) -> list[str]:

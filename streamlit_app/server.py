@@ -23,7 +23,7 @@ from streamlit.file_util import get_static_dir
 from backend.errors import Conflict
 from backend.i18n import _
 from backend.settings import Settings, quiet_vendors
-from streamlit_app.guard import TOKEN_PARAMETER, Guard, cookie_secret
+from streamlit_app.guard import TOKEN_PARAMETER, Guard, cookie_secret, write_for_owner
 from streamlit_app.redaction import redact_logs
 from streamlit_app.session import warm_up
 from streamlit_app.ui.errors import on_script_error
@@ -130,9 +130,9 @@ def _port_holder(port: int) -> str:
         pids = {
             connection.pid
             for connection in psutil.net_connections("tcp")
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid
+            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
         }
-        for pid in pids:
+        for pid in filter(None, pids):
             process = psutil.Process(pid)
             if "streamlit_app" in process.cmdline():
                 return _(
@@ -150,6 +150,5 @@ def open_browser(home: Path, link: str) -> None:
         return
     page = home / "open.html"
     page.unlink(missing_ok=True)
-    with page.open("x", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-        file.write(f'<!doctype html><meta http-equiv="refresh" content="0; url={link}">')
+    write_for_owner(page, f'<!doctype html><meta http-equiv="refresh" content="0; url={link}">'.encode())
     webbrowser.open(page.as_uri())

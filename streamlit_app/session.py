@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from backend.bootstrap import Desk
 
 # Names in st.session_state. What a link should restore is in the URL instead.
-INPUT_PLACE = "_input_place"
 PENDING_FAILURE = "_pending_failure"
 PENDING_TOAST = "_pending_toast"
 CONFIRMED = "_confirmed"

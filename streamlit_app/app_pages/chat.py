@@ -27,12 +27,11 @@ recover_after_stop()
 if conversation:
     show_messages(desk.chatting, conversation)
 
-with st.session_state[session.INPUT_PLACE]:
-    if session.DRAFT in st.session_state:
-        st.session_state["chat_input"] = st.session_state.pop(session.DRAFT)
-    typed = st.chat_input(
-        _("Ask your model"), key="chat_input", max_chars=8000, submit_mode="stop", disabled=choice is None
-    )
+if session.DRAFT in st.session_state:
+    st.session_state["chat_input"] = st.session_state.pop(session.DRAFT)
+typed = st.chat_input(
+    _("Ask your model"), key="chat_input", max_chars=8000, submit_mode="stop", disabled=choice is None
+)
 
 is_answering = choice is not None and choice.is_running
 if choice and not is_answering:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from backend.i18n import _
 from streamlit_app import session
 from streamlit_app.ui import add_dataset, errors, numbers
 from streamlit_app.ui.dataset_view import show_dataset
-from streamlit_app.ui.safe_text import plain
+from streamlit_app.ui.link_rows import link_row
+
+LISTED = 50
 
 desk = session.services()
 chosen = st.query_params.get(session.DATASET_PARAMETER)
@@ -23,34 +24,21 @@ def show_list() -> None:
         st.info(_("No examples yet. Upload a file of conversations, or try the sample first."), icon=":material/forum:")
     else:
         st.header(_("Your datasets"))
-        table = pd.DataFrame(
-            {
-                _("Name"): [one.name for one in datasets],
-                _("Training"): [one.train_rows for one in datasets],
-                _("Check"): [one.eval_rows for one in datasets],
-                _("Added"): [numbers.local_time(one.created_at) for one in datasets],
-            }
-        )
-        selection = st.dataframe(
-            table,
-            hide_index=True,
-            on_select="rerun",
-            selection_mode="single-row",
-            key="dataset_table",
-            alt=_("Your datasets, newest first"),
-        )
-        rows = selection["selection"]["rows"]
-        if rows and rows[0] < len(datasets):
-            st.query_params[session.DATASET_PARAMETER] = datasets[rows[0]].id
-            st.rerun()
-        with st.container(horizontal=True, key="dataset_links"):
-            for one in datasets[:6]:
-                st.page_link(
-                    "app_pages/dataset.py",
-                    label=plain(one.name),
-                    icon=":material/open_in_new:",
-                    query_params={session.DATASET_PARAMETER: one.id},
-                )
+        for one in datasets[:LISTED]:
+            facts = _("{train} to learn from, {check} to check with · {when}").format(
+                train=numbers.count(one.train_rows),
+                check=numbers.count(one.eval_rows),
+                when=numbers.local_time(one.created_at),
+            )
+            link_row(
+                "app_pages/dataset.py",
+                one.name,
+                facts,
+                {session.DATASET_PARAMETER: one.id},
+                key=f"dataset_{one.id}",
+            )
+        if len(datasets) > LISTED:
+            st.caption(_("The newest {n} of {all}.").format(n=LISTED, all=numbers.count(len(datasets))))
     st.header(_("Add examples"))
     add_dataset.show(desk.datasets, max_upload_mb=desk.settings.max_upload_mb, is_first=not datasets)
 

@@ -22,9 +22,7 @@ if not endpoints:
     st.info(
         _("No endpoint yet. One on this computer costs nothing.")
         if models
-        else _(
-            "No endpoint yet, and no model of your own. Finish a run and register its model, or try the base model."
-        ),
+        else _("No endpoint yet, and no model of your own. Register one from a finished run, or try the base model."),
         icon=":material/dns:",
     )
 if st.button(

@@ -8,8 +8,7 @@ from backend.domain import EndpointState, JobState
 from backend.i18n import _
 from streamlit_app import session
 from streamlit_app.ui import checklist, numbers
-from streamlit_app.ui.safe_text import plain
-from streamlit_app.ui.states import job_badge
+from streamlit_app.ui.link_rows import run_row
 
 desk = session.services()
 st.title(_("Phi Desk"))
@@ -70,12 +69,4 @@ st.header(_("Recent runs"))
 if not jobs:
     st.info(_("No runs yet. A run teaches the model from your examples."), icon=":material/model_training:")
 for job in jobs:
-    with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"run_{job.id}"):
-        st.page_link(
-            "app_pages/train.py",
-            label=plain(job.spec.name),
-            query_params={session.JOB_PARAMETER: job.id},
-            width="stretch",
-        )
-        st.caption(numbers.local_time(job.created_at), width="content")
-        job_badge(job.state)
+    run_row(job)

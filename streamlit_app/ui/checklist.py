@@ -27,7 +27,7 @@ def show(steps: Sequence[Step]) -> None:
         with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"step_{number}"):
             icon = ":green[:material/check_circle:]" if step.is_done else ":material/radio_button_unchecked:"
             state = _("Done") if step.is_done else _("To do")
-            st.markdown(f"{icon} **{number}. {step.title}** \n{plain(step.text)}", width="stretch", help=None)
+            st.markdown(f"{icon} **{number}. {step.title}**  \n{plain(step.text)}", width="stretch")
             if step is next_step:
                 if st.button(step.verb, key=f"go_{number}", type="primary", shortcut="Mod+Enter"):
                     st.switch_page(step.page, query_params=dict(step.query_params))

@@ -21,9 +21,9 @@ VERDICTS = {
 
 def show_comparison(result: EvaluationResult) -> None:
     counts = {name: sum(pair.verdict == name for pair in result.answers) for name in VERDICTS}
-    with st.container(horizontal=True, key="verdict_tiles"):
+    with st.grid(3, min_column_width=100, gap="small"):
         for name, (label, _icon, _colour) in VERDICTS.items():
-            st.metric(label, numbers.count(counts[name]), border=True, width=170)
+            st.metric(label, numbers.count(counts[name]), border=True)
     st.caption(_("Better and worse: which model is less surprised by the expected answer."))
     st.header(_("Scores"))
     st.write(in_words(result))

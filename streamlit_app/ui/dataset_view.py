@@ -22,19 +22,18 @@ def show_dataset(datasets: Datasets, dataset: Dataset) -> None:
         _("{source}, added {when}").format(source=plain(dataset.source), when=numbers.local_time(dataset.created_at))
     )
     statistics = datasets.statistics(dataset.id)
-    with st.container(horizontal=True, key="dataset_tiles"):
-        st.metric(_("To learn from"), numbers.count(dataset.train_rows), border=True, width=170)
+    with st.grid(4, min_column_width=140, gap="small"):
+        st.metric(_("To learn from"), numbers.count(dataset.train_rows), border=True)
         st.metric(
             _("To check with"),
             numbers.count(dataset.eval_rows),
             border=True,
-            width=170,
             help=_("Kept aside: the model never trains on these, so they show what it really learned."),
         )
         tokens = statistics.train.tokens + statistics.eval.tokens
-        st.metric(_("Tokens, estimate"), numbers.short_count(tokens), border=True, width=170)
+        st.metric(_("Tokens, estimate"), numbers.short_count(tokens), border=True)
         longest = max(statistics.train.longest_tokens, statistics.eval.longest_tokens)
-        st.metric(_("Longest, tokens"), numbers.count(longest), border=True, width=170)
+        st.metric(_("Longest, tokens"), numbers.count(longest), border=True)
 
     st.header(_("Examples"))
     part = st.segmented_control(

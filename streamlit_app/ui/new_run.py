@@ -34,14 +34,15 @@ def show_new_run(desk: Desk) -> None:
     dataset = _choose_dataset(datasets)
     name = st.text_input(_("Name of the run"), value=_default_name(dataset), max_chars=60, key=f"run_name_{dataset.id}")
     base = _choose_base(desk.target.models.base_models())
-    recipes = desk.training.recipes()
-    recipe = st.radio(
+    recipes = {one.id: one for one in desk.training.recipes()}
+    recipe_id = st.radio(
         _("Preset"),
-        recipes,
-        format_func=lambda one: one.title,
-        captions=[one.description for one in recipes],
+        list(recipes),
+        format_func=lambda one: recipes[one].title,
+        captions=[one.description for one in recipes.values()],
         key="run_recipe",
     )
+    recipe = recipes[recipe_id]
     with st.expander(_("Advanced"), icon=":material/tune:"):
         changed = show_parameters(desk.training.parameters(), recipe)
 

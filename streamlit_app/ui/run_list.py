@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import streamlit as st
 
-from backend.domain import Job
 from backend.i18n import _
-from streamlit_app import session
-from streamlit_app.ui import numbers
-from streamlit_app.ui.states import JOB_LOOKS
+from streamlit_app.ui.link_rows import run_row
 
 if TYPE_CHECKING:
     from backend.bootstrap import Desk
@@ -39,37 +35,8 @@ def show_runs(desk: Desk) -> None:
     if not jobs:
         return
     st.header(_("Runs"))
-    selection = st.dataframe(
-        _table(jobs[:PAGE_SIZE]),
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
-        key="run_table",
-        alt=_("Runs, newest first"),
-    )
-    rows = selection["selection"]["rows"]
-    if rows and rows[0] < len(jobs):
-        st.query_params[session.JOB_PARAMETER] = jobs[rows[0]].id
-        st.rerun()
-    st.caption(_("Click the box at the left of a run to open it."))
+    for job in jobs[:PAGE_SIZE]:
+        run_row(job)
     more = len(jobs) > PAGE_SIZE
     if more or page > 1:
         st.pagination(page + more, key="run_page")
-
-
-def _table(jobs: list[Job]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            _("Run"): [job.spec.name for job in jobs],
-            _("State"): [JOB_LOOKS[job.state].label for job in jobs],
-            _("Loss"): [_losses(job) for job in jobs],
-            _("Made"): [numbers.local_time(job.created_at) for job in jobs],
-        }
-    )
-
-
-def _losses(job: Job) -> str:
-    before, after = job.result.get("base_eval_loss"), job.result.get("tuned_eval_loss")
-    if before is None or after is None:
-        return numbers.UNKNOWN
-    return f"{before:.2f} → {after:.2f}"

@@ -122,13 +122,11 @@ def _tiles(job: Job, points: Sequence[MetricPoint]) -> None:
     check = loss_chart.with_loss(points, "eval")
     if not train and not check:
         return
-    with st.container(horizontal=True, key="run_tiles"):
+    with st.grid(4, min_column_width=140, gap="small"):
         if job.total_steps:
-            st.metric(
-                _("Step"), f"{numbers.count(job.step)} / {numbers.count(job.total_steps)}", border=True, width=200
-            )
+            st.metric(_("Step"), f"{numbers.count(job.step)} / {numbers.count(job.total_steps)}", border=True)
         if train:
-            st.metric(_("Training loss"), numbers.decimals(train[-1].values["loss"]), border=True, width=200)
+            st.metric(_("Training loss"), numbers.decimals(train[-1].values["loss"]), border=True)
         if check:
             first, last = check[0].values["loss"], check[-1].values["loss"]
             st.metric(
@@ -137,12 +135,11 @@ def _tiles(job: Job, points: Sequence[MetricPoint]) -> None:
                 delta=numbers.decimals(last - first) if len(check) > 1 else None,
                 delta_color="inverse",
                 border=True,
-                width=200,
                 help=_("How surprised the model is by examples it does not train on. Lower is better."),
             )
         if not job.state.is_final:
             left = numbers.about(job.seconds_left) if job.step >= MIN_STEPS_FOR_ETA else _("Estimating…")
-            st.metric(_("Time left"), left.removeprefix(_("About ")), border=True, width=200)
+            st.metric(_("Time left"), left.removeprefix(_("About ")), border=True)
 
 
 def _chart(points: Sequence[MetricPoint]) -> None:

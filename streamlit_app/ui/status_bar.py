@@ -32,6 +32,7 @@ def status_bar() -> None:
         else:
             st.badge(_("Nothing running"), icon=":material/pause_circle:", color="gray")
         if endpoints:
-            text = ngettext("{n} endpoint on", "{n} endpoints on", len(endpoints)).format(n=len(endpoints))
-            st.badge(text, icon=":material/dns:", color="green")
-        st.badge(_("No cost now"), icon=":material/savings:", color="gray")
+            text = ngettext("{n} endpoint on, no cost", "{n} endpoints on, no cost", len(endpoints))
+            st.badge(text.format(n=len(endpoints)), icon=":material/dns:", color="green")
+        else:
+            st.badge(_("No cost now"), icon=":material/savings:", color="gray")
