@@ -1,0 +1,83 @@
+"""The tree of commands, and how a command ends: its exit status, and errors in words."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from backend.cli import chat, data, deploy, evaluate, models, runs, setup, train
+from backend.cli.demo import demo
+from backend.errors import PhiDeskError
+from backend.i18n import _
+
+HELP = _("""Fine-tune a Phi chat model on your own examples, deploy it and chat with it.
+
+Every command takes --json: one object on standard output; progress goes to standard error.
+
+Exit status: 0 done, 1 failed, 2 bad input, 3 not found, 4 conflict, 5 unavailable (try again), 6 no room,
+7 the run failed, 130 stopped with Ctrl+C.
+""")
+
+
+def new_group(title: str) -> typer.Typer:
+    return typer.Typer(help=title, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+app = typer.Typer(
+    name="phidesk",
+    help=HELP,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+GROUPS = (
+    (data, "data", _("Datasets: check, add, list, show, delete.")),
+    (train, "train", _("Start a fine-tuning; see the presets.")),
+    (runs, "runs", _("Runs: list, show, logs, stop, resume, register, delete.")),
+    (models, "models", _("Registered models, and base models that can be tuned.")),
+    (deploy, "deploy", _("Endpoints: create, list, show, start, stop, key, delete.")),
+    (chat, "chat", _("Ask an endpoint through the prompt flow.")),
+    (evaluate, "evaluate", _("Compare a tuned model with its base.")),
+    (setup, "setup", _("What this place has and lacks.")),
+)
+for module, name, title in GROUPS:
+    group = new_group(title)
+    module.add_to(group)
+    app.add_typer(group, name=name)
+app.command()(demo)
+
+
+@app.command(
+    name="app",
+    help=_("Start the app and print the link that opens it."),
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def start_app(context: typer.Context) -> None:
+    os.execv(sys.executable, [sys.executable, "-m", "streamlit_app", *context.args])  # noqa: S606
+
+
+def main() -> None:
+    as_json = "--json" in sys.argv[1:]
+    try:
+        app(prog_name="phidesk")
+    except PhiDeskError as error:
+        _report(error, as_json)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _report(error: PhiDeskError, as_json: bool) -> None:
+    from backend.cli.output import say, show
+
+    if as_json:
+        show(
+            True, {"error": {"code": error.code, "what": error.what, "why": error.why, "how_to_fix": error.how_to_fix}}
+        )
+    for part in (error.what, error.why, error.how_to_fix):
+        if part:
+            say(part)
