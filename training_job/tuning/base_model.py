@@ -177,7 +177,7 @@ def _progress_bar(total: int, on_progress: Callable[[float], None]) -> type:
     """A silent progress bar that reports the share of bytes on disk."""
     from tqdm.auto import tqdm
 
-    class Bar(tqdm):  # type: ignore[type-arg,misc]
+    class Bar(tqdm):
         def __init__(self, *arguments: Any, **options: Any) -> None:
             self.is_bytes = "Reconstructing" in str(options.get("desc"))
             options.pop("name", None)

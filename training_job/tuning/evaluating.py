@@ -93,7 +93,7 @@ def compare_models(arguments: argparse.Namespace) -> None:
 
     base_scores, base_answers = _run_model("base", arguments, conversations, metrics, report(0.0), report(0.25))
     tuned_scores, tuned_answers = _run_model("tuned", arguments, conversations, metrics, report(0.5), report(0.75))
-    answers = []
+    answers: list[dict[str, Any]] = []
     for place, conversation in enumerate(conversations):
         messages, expected = conversation.last_exchange() or ([], "")
         base_score, tuned_score = base_scores.get(conversation.line), tuned_scores.get(conversation.line)

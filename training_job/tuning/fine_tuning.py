@@ -9,16 +9,15 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .arguments import parse_arguments, with_hyphens
-from .checkpoints import newest_complete_checkpoint
 from .conversations import Conversation, read_conversations
 from .failures import JobFailure, StopRequested, explain, report_failure
-from .files import hash_files, read_json, write_json
+from .files import hash_files, write_json
 from .metrics import MetricsLog, perplexity
+from .output_folder import OutputFolder, Progress
 from .stopping import StopSwitch
 
 if TYPE_CHECKING:
@@ -33,15 +32,12 @@ logger = logging.getLogger(__name__)
 STOPPED = 143
 CHECKED_ROWS = 64
 """Conversations on which the saved model is compared with the trained one."""
-# What may differ between two starts of the same run.
-PLACES = ("train_file", "eval_file", "output_dir", "model_output_dir")
 
 
 def main(argv: Sequence[str]) -> int:
     """The exit status: 0, 1 for a failure, 2 for unusable arguments, 143 after a SIGTERM."""
     prepare_process()
     output = find_option(argv, "--output-dir")
-    tracker: MlflowTracker | None = None
     run: Run | None = None
     try:
         arguments = parse_arguments(argv)
@@ -52,9 +48,12 @@ def main(argv: Sequence[str]) -> int:
         logger.info("Stopped on request. The same command goes on from the last checkpoint.")
         status, outcome = STOPPED, "KILLED"
     except Exception as error:  # noqa: BLE001  (the one place where every failure becomes words; nothing is hidden)
-        if run is not None:
+        failure = explain(error)
+        if run is not None and run.has_begun:
             run.drop_drafts()
-        status, outcome = report_failure(explain(error), output), "FAILED"
+        # Another run's folder keeps its own words.
+        is_ours = failure.code != "output_holds_another_run"
+        status, outcome = report_failure(failure, output if is_ours else None), "FAILED"
     else:
         status, outcome = 0, "FINISHED"
     tracker = run.tracker if run else None
@@ -89,16 +88,6 @@ def find_option(argv: Sequence[str], option: str) -> Path | None:
     return None
 
 
-@dataclass
-class Progress:
-    """What an earlier attempt leaves to this one."""
-
-    checkpoint: Path | None = None
-    step: int = 0
-    trained_tokens: int = 0
-    train_seconds: float = 0.0
-
-
 class Run:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
@@ -109,13 +98,20 @@ class Run:
         self.metrics = MetricsLog(self.output, is_main=self.is_main)
         self.tracker: MlflowTracker | None = None
         self.stop = StopSwitch()
+        self.has_begun = False
 
     def carry_out(self) -> None:
-        self._open_output()
-        if self._is_complete_already():
+        folder = OutputFolder(self.output)
+        folder.open()
+        self.data_sha256 = hash_files([self.arguments.train_file, self.arguments.eval_file])
+        folder.claim(self.arguments, self.data_sha256, is_main=self.is_main)
+        if folder.is_complete(self.model_folder):
+            logger.info("This run is complete: see %s.", self.output / "result.json")
             return
+        self.has_begun = True
         self.stop.install()
-        progress = self._find_progress()
+        progress = folder.find_progress()
+        self.metrics.keep_until(progress.step)
         self.metrics.phase("loading", 0.0)
         train_conversations = read_conversations(self.arguments.train_file)
         eval_conversations = read_conversations(self.arguments.eval_file)
@@ -132,67 +128,6 @@ class Run:
         """A half-written model helps nobody, and on a full disk its room is needed for the error's words."""
         for path in self.output.glob("model.partial*"):
             shutil.rmtree(path, ignore_errors=True)
-
-    # Before the heavy imports
-
-    def _open_output(self) -> None:
-        try:
-            self.output.mkdir(parents=True, exist_ok=True)
-            probe = self.output / ".writable"
-            probe.write_text("1")
-            probe.unlink()
-        except OSError as error:
-            if failure := _disk_full(error):
-                raise failure from error
-            raise JobFailure(
-                "output_not_writable",
-                f"The output folder {self.output} can't be written.",
-                why=str(error),
-                how_to_fix="Choose another --output-dir, or change its permissions.",
-                exit_status=2,
-            ) from error
-
-    def _is_complete_already(self) -> bool:
-        """Also refuses a folder that holds another run: its checkpoints would be taken for this one's."""
-        arguments = {name: value for name, value in vars(self.arguments).items() if name not in PLACES}
-        identity = {
-            "arguments": arguments,
-            "data_sha256": hash_files([self.arguments.train_file, self.arguments.eval_file]),
-        }
-        self.data_sha256 = identity["data_sha256"]
-        known_file = self.output / "run.json"
-        known = read_json(known_file)
-        if known is not None and known != identity:
-            names = sorted(name for name in arguments if arguments[name] != known.get("arguments", {}).get(name)) or [
-                "the data"
-            ]
-            raise JobFailure(
-                "output_holds_another_run",
-                f"The output folder {self.output} holds a run with other settings.",
-                why=f"Different: {', '.join(names)}.",
-                how_to_fix="Choose a new --output-dir, or repeat that run's command to resume it.",
-                exit_status=2,
-            )
-        if self.is_main:
-            (self.output / "error.json").unlink(missing_ok=True)
-        if (self.output / "result.json").exists() and (self.model_folder / "MLmodel").exists():
-            logger.info("This run is complete: see %s.", self.output / "result.json")
-            return True
-        if self.is_main:
-            write_json(known_file, identity)
-        return False
-
-    def _find_progress(self) -> Progress:
-        found = newest_complete_checkpoint(self.output / "checkpoints")
-        if found is None:
-            self.metrics.keep_until(-1)
-            return Progress()
-        path, facts = found
-        logger.info("Resuming from %s.", path.name)
-        self.metrics.keep_until(facts["step"])
-        return Progress(path, facts["step"], facts["trained_tokens"], facts["train_seconds"])
-
-    # The heavy part
 
     def _load(
         self, train: list[Conversation], held: list[Conversation]
@@ -333,7 +268,8 @@ class Run:
         from importlib.metadata import version
 
         packages = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "mlflow")
-        trainable = sum(weight.numel() for weight in trainer.model.parameters() if weight.requires_grad)
+        model: Any = trainer.model
+        trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
         return {
             "base_eval_loss": base["loss"],
             "tuned_eval_loss": tuned["loss"],
@@ -411,8 +347,3 @@ class Run:
             facts["tuned_eval_loss"],
             self.model_folder,
         )
-
-
-def _disk_full(error: OSError) -> JobFailure | None:
-    failure = explain(error)
-    return failure if failure.code == "disk_full" else None

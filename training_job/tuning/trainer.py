@@ -55,7 +55,9 @@ class ChatTrainer(SFTTrainer):
     ) -> dict[str, float]:
         """The mean over tokens; Trainer's own is a mean over batches, which depends on the batch size."""
         loader = self.get_eval_dataloader(eval_dataset)
-        model = self.accelerator.prepare_model(self.model, evaluation_mode=True) if not self.is_in_train else self.model
+        model: Any = self.model
+        if not self.is_in_train:
+            model = self.accelerator.prepare_model(model, evaluation_mode=True)
         model.eval()
         sums = torch.zeros(3, dtype=torch.float64)
         for count, inputs in enumerate(loader):
@@ -108,7 +110,7 @@ class ChatTrainer(SFTTrainer):
                 "trained_tokens": self.trained_tokens,
                 "train_seconds": self.train_seconds,
             }
-            seal_checkpoint(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}", facts)
+            seal_checkpoint(Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}", facts)
 
 
 class _Pulse(TrainerCallback):
