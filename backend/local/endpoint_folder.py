@@ -150,7 +150,9 @@ def _derive(
     model = newest.spec.get("model", "")
     if answering is None:
         if newest.is_alive:
-            return EndpointState.CREATING, _("Loading {model}.").format(model=model), None
+            is_here = Path(newest.spec.get("path", "")).is_dir()
+            words = _("Loading {model}.") if is_here else _("Downloading and loading {model}.")
+            return EndpointState.CREATING, words.format(model=model), None
         return EndpointState.FAILED, _("Its server is gone."), explain_death(newest)
     health = ask_health(answering.port)
     if health is None:
@@ -178,6 +180,28 @@ def ask_health(port: int) -> dict[str, Any] | None:
         connection.close()
 
 
+HUB_FAILURES = (
+    (
+        r"gated repo|401 Client Error|403 Client Error",
+        "gated_model",
+        _("The model may only be downloaded with permission."),
+        _("Accept its terms on huggingface.co and set HF_TOKEN to a token of yours."),
+    ),
+    (
+        r"Repository Not Found|404 Client Error|is not a valid model identifier|is not a local folder",
+        "no_such_model",
+        _("Hugging Face has no model of this name."),
+        _("Check the name and deploy again."),
+    ),
+    (
+        r"couldn't connect|Max retries|Name or service not known|ConnectError|ConnectionError|LocalEntryNotFound",
+        "no_network",
+        _("The model could not be downloaded: Hugging Face can't be reached."),
+        _("Check the network, then start the endpoint again."),
+    ),
+)
+
+
 def explain_death(server: ServerFolder) -> Failure:
     """From the last lines of its log: a server that was killed leaves no other word."""
     lines = server.last_lines()
@@ -190,6 +214,9 @@ def explain_death(server: ServerFolder) -> Failure:
         return Failure("port_in_use", what, _("Another program has its port."), start, lines)
     if re.search(r"No space left on device", lines):
         return Failure("no_disk", what, _("The disk is full."), _("Delete old runs or other files."), lines)
+    for pattern, code, why, fix in HUB_FAILURES:
+        if re.search(pattern, lines, re.IGNORECASE):
+            return Failure(code, what, why, fix, lines)
     if "Traceback" in lines or "Error" in lines or "engine died" in lines:
         why = _("Its last words: {line}").format(line=lines.splitlines()[-1])
         return Failure("crashed", what, why, _("The log tells more. ") + start, lines)

@@ -7,7 +7,6 @@ its model is loaded, and then ends the old one itself. The URL and the key stay;
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import sys
 import time
@@ -23,7 +22,7 @@ from backend.local.endpoint_folder import EndpointFolder, ServerFolder, check_en
 from backend.local.endpoint_keys import delete_key, make_key, read_key
 from backend.local.files import file_lock, read_log, write_json
 from backend.local.model_server import KEY_VARIABLE
-from backend.local.processes import start_detached
+from backend.local.processes import python_environment, start_detached
 from backend.settings import QUIET_ENVIRONMENT
 
 STOP_GRACE = 5.0
@@ -92,14 +91,8 @@ class LocalEndpoints:
         if answering and answering.process:
             spec["replaces"] = answering.process.to_json()
         write_json(server.path / "spec.json", spec)
-        root = str(Path(__file__).parents[2])
-        environment = dict(os.environ) | QUIET_ENVIRONMENT
-        environment |= {
-            KEY_VARIABLE: read_key(folder.path),
-            "OMP_WAIT_POLICY": "PASSIVE",
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
-        }
+        environment = python_environment() | QUIET_ENVIRONMENT
+        environment |= {KEY_VARIABLE: read_key(folder.path), "OMP_WAIT_POLICY": "PASSIVE"}
         if Path(path).is_dir():
             environment["HF_HUB_OFFLINE"] = "1"
         command = [sys.executable, "-m", "backend.local.model_server", str(server.path.resolve())]

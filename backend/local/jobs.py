@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import shutil
 import signal
 import sys
@@ -21,9 +20,9 @@ from backend.i18n import _
 from backend.local.base_models import BaseModels
 from backend.local.files import read_json, read_log, write_json
 from backend.local.job_state import derive_state, explain_failure
-from backend.local.processes import ProcessId, start_detached
+from backend.local.processes import ProcessId, python_environment, start_detached
 from backend.local.run_folder import Look, RunFolder, all_runs, check_run_id
-from backend.local.training_command import SCRIPTS, disk_needed, training_command
+from backend.local.training_command import LEAST_ROOM, SCRIPTS, disk_needed, training_command
 
 STOP_GRACE = 30.0
 """Seconds that a trainer has to save a checkpoint after it was asked to stop."""
@@ -63,28 +62,32 @@ class LocalJobs:
             draft.write_spec(spec)
             draft.path.rename(run.path)
         except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise self._no_room(0) from error
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
         finally:
             shutil.rmtree(draft.path, ignore_errors=True)
 
     def _check_room(self, spec: JobSpec) -> None:
-        needed, free = disk_needed(spec, self.bases), shutil.disk_usage(self.runs).free
-        if free < needed:
-            raise NoRoom(
-                _("There is not enough disk space for this run."),
-                why=_("It needs about {needed:.1f} GB in {folder}, and {free:.1f} GB are free.").format(
-                    needed=needed / 1e9, free=free / 1e9, folder=self.runs
-                ),
-                how_to_fix=_("Delete old runs or other files, or choose a smaller base model."),
-                code="no_disk",
-            )
+        needed = disk_needed(spec, self.bases)
+        if shutil.disk_usage(self.runs).free < needed:
+            raise self._no_room(needed)
+
+    def _no_room(self, needed: int) -> NoRoom:
+        free = shutil.disk_usage(self.runs).free
+        return NoRoom(
+            _("There is not enough disk space for this run."),
+            why=_("It needs about {needed:.1f} GB in {folder}, and {free:.1f} GB are free.").format(
+                needed=max(needed, LEAST_ROOM) / 1e9, free=free / 1e9, folder=self.runs
+            ),
+            how_to_fix=_("Delete old runs or other files, or choose a smaller base model."),
+            code="no_disk",
+        )
 
     def _start_supervisor(self, run: RunFolder) -> None:
-        root = Path(__file__).parents[2]
-        environment = dict(os.environ) | {"PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])}
         command = [sys.executable, "-m", "backend.local.supervisor", str(run.path.resolve())]
-        start_detached(command, run.log, environment, run.path)
+        start_detached(command, run.log, python_environment(), run.path)
 
     def list(self, *, kind: JobKind | None = None, limit: int = 50, offset: int = 0) -> Sequence[Job]:
         found = []

@@ -80,6 +80,12 @@ class ProcessId:
             self.wait(5)
 
 
+def python_environment() -> dict[str, str]:
+    """This process's, in which our package is found from any folder."""
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    return dict(os.environ) | {"PYTHONPATH": os.pathsep.join(path for path in paths if path), "PYTHONUNBUFFERED": "1"}
+
+
 def start_detached(command: Sequence[str], log: Path, environment: Mapping[str, str], folder: Path) -> ProcessId:
     """Start it in a session of its own with output to a file, so that neither our end nor a closed terminal ends it."""
     with log.open("ab") as output:

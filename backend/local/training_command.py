@@ -21,6 +21,8 @@ def training_command(spec: JobSpec, run: RunFolder, scripts: Path, bases: BaseMo
     if spec.kind == JobKind.EVALUATE:
         files = ["--base-model", base, "--tuned-model", bases.resolve(spec.tuned_model), "--eval-file", spec.eval_path]
         command = [sys.executable, str(scripts / "evaluate.py"), *files, "--output-dir", output]
+        if spec.base_revision:
+            command += ["--base-revision", spec.base_revision]
     else:
         files = ["--train-file", spec.train_path, "--eval-file", spec.eval_path, "--model-name-or-path", base]
         command = [sys.executable, str(scripts / "fine_tune.py"), *files, "--output-dir", output]
