@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 import sys
+import threading
 import tomllib
 import webbrowser
 from collections.abc import AsyncIterator, Mapping
@@ -25,7 +26,7 @@ from backend.i18n import _
 from backend.settings import Settings, quiet_vendors
 from streamlit_app.guard import TOKEN_PARAMETER, Guard, cookie_secret, write_for_owner
 from streamlit_app.redaction import redact_logs
-from streamlit_app.session import warm_up
+from streamlit_app.session import warm_up, warm_up_services
 from streamlit_app.ui.errors import on_script_error
 
 APP_SCRIPT = Path(__file__).parent / "app.py"
@@ -50,6 +51,7 @@ def serve(settings: Settings, *, opens_browser: bool, script: Path = APP_SCRIPT)
         sys.stdout.flush()
         if opens_browser:
             open_browser(settings.home, link)
+        threading.Thread(target=warm_up_services, name="warm-up", daemon=True).start()
         yield {}
 
     app = st.App(

@@ -58,3 +58,10 @@ def warm_up() -> None:
 
     gc.collect()
     gc.freeze()
+
+
+def warm_up_services() -> None:
+    """Let the model registry load its library, which takes seconds, while the person reads the first page."""
+    services().target.models.list()
+    gc.collect()
+    gc.freeze()

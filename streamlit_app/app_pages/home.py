@@ -19,9 +19,8 @@ jobs = desk.training.list(limit=5)
 endpoints = desk.deployments.list()
 conversations = desk.chatting.list(limit=1)
 problems = [check for check in session.checks() if not check.is_ok and not check.is_warning]
-models = desk.target.models.list()
 
-has_trained = any(job.state == JobState.COMPLETED for job in jobs) or bool(models)
+has_trained = bool(desk.training.list(states=(JobState.COMPLETED,), limit=1))
 has_endpoint = any(endpoint.state == EndpointState.RUNNING for endpoint in endpoints)
 
 steps = [
@@ -59,11 +58,15 @@ steps = [
         if conversations
         else _("Start the model and ask it something from your examples."),
         bool(conversations),
-        _("Open Chat") if has_endpoint or not models else _("Start your model"),
-        "app_pages/chat.py" if has_endpoint or not models else "app_pages/deploy.py",
+        _("Open Chat") if has_endpoint or not has_trained else _("Start your model"),
+        "app_pages/chat.py" if has_endpoint or not has_trained else "app_pages/deploy.py",
     ),
 ]
 checklist.show(steps)
+if all(step.is_done for step in steps) and st.button(
+    _("Chat with your model"), key="chat", type="primary", icon=":material/chat:", shortcut="Mod+Enter"
+):
+    st.switch_page("app_pages/chat.py")
 
 st.header(_("Recent runs"))
 if not jobs:

@@ -26,10 +26,10 @@ def show(steps: Sequence[Step]) -> None:
     for number, step in enumerate(steps, 1):
         with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"step_{number}"):
             icon = ":green[:material/check_circle:]" if step.is_done else ":material/radio_button_unchecked:"
-            state = _("Done") if step.is_done else _("To do")
-            st.markdown(f"{icon} **{number}. {step.title}**  \n{plain(step.text)}", width="stretch")
+            state = _(" · done") if step.is_done else ""
+            st.markdown(f"{icon} **{number}. {step.title}**{state}  \n{plain(step.text)}", width="stretch")
             if step is next_step:
                 if st.button(step.verb, key=f"go_{number}", type="primary", shortcut="Mod+Enter"):
                     st.switch_page(step.page, query_params=dict(step.query_params))
             else:
-                st.page_link(step.page, label=_("Open") if not step.is_done else state)
+                st.page_link(step.page, label=_("Open"))

@@ -29,10 +29,10 @@ def show_rows(rows: Sequence[Row], *, key: str) -> None:
         key=key,
         height=min(38 * (len(rows) + 1), 400),
         column_config={
-            _("Line"): st.column_config.NumberColumn(width=60),
-            _("Turns"): st.column_config.NumberColumn(width=60),
-            _("First question"): st.column_config.TextColumn(width="medium"),
-            _("Answer to it"): st.column_config.TextColumn(width="large"),
+            _("Line"): st.column_config.NumberColumn(width=55),
+            _("Turns"): st.column_config.NumberColumn(width=55),
+            _("First question"): st.column_config.TextColumn(width=285),
+            _("Answer to it"): st.column_config.TextColumn(width=285),
         },
         alt=_("The first {n} conversations").format(n=len(rows)),
     )

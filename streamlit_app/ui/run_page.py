@@ -25,10 +25,10 @@ def show_run(desk: Desk, job: Job) -> None:
     st.caption(
         _("{base} learns from {dataset}").format(base=plain(job.spec.base_model), dataset=plain(job.spec.dataset_name))
     )
-    run_monitor.watch(desk.training, job)
     if job.state == JobState.COMPLETED:
         _finished(desk, job)
-    elif job.state in {JobState.FAILED, JobState.CANCELED}:
+    run_monitor.watch(desk.training, job)
+    if job.state in {JobState.FAILED, JobState.CANCELED}:
         _ended_early(desk, job)
     _settings(job)
     if job.state.is_final:

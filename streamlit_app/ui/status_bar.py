@@ -18,6 +18,7 @@ def status_bar() -> None:
         st.badge(_("Target: {title}").format(title=desk.target.title), icon=":material/computer:", color="gray")
         try:
             running = desk.training.list(states=ACTIVE_STATES, limit=20)
+            comparing = [job for job in desk.evaluation.list(10) if job.state in ACTIVE_STATES]
             endpoints = [one for one in desk.deployments.list() if one.state == EndpointState.RUNNING]
         except PhiDeskError as error:  # the page itself says more; the bar must not take its place
             st.badge(error.what, icon=":material/error:", color="red")
@@ -28,6 +29,12 @@ def status_bar() -> None:
                 "app_pages/train.py",
                 label=f":blue-badge[:material/progress_activity: {text}]",
                 query_params={session.JOB_PARAMETER: running[0].id},
+            )
+        elif comparing:
+            st.page_link(
+                "app_pages/evaluate.py",
+                label=_(":blue-badge[:material/progress_activity: Comparing]"),
+                query_params={"model": comparing[0].spec.tuned_model, session.JOB_PARAMETER: comparing[0].id},
             )
         else:
             st.badge(_("Nothing running"), icon=":material/pause_circle:", color="gray")
