@@ -55,20 +55,24 @@ def run_flow(
         }
     }
 
-    answer = Flow.load(flow_folder).invoke(dict(inputs), connections=connections).output["answer"]
     try:
-        yield from answer
+        answer = Flow.load(flow_folder).invoke(dict(inputs), connections=connections).output["answer"]
+        try:
+            for piece in answer:
+                if type(piece).__name__ != "ErrorText":  # meant for prompt flow's server; the exception follows
+                    yield piece
+        finally:
+            answer.close()
     except Exception as error:
         raise _in_words(error) from error
-    finally:
-        answer.close()
 
 
 def _in_words(error: Exception) -> Exception:
     """The flow's own error class is loaded by prompt flow under another name, so its name tells it.
 
-    Anything else is a defect, and stays what it is.
+    Prompt flow wraps what a node raises before its first piece. Anything else is a defect, and stays what it is.
     """
+    error = getattr(error, "inner_exception", None) or error
     if type(error).__name__ != "EndpointError":
         return error
     code = getattr(error, "code", "")

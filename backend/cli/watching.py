@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from backend.training import Training
 
 POLL_SECONDS = 0.5
-SECONDS_BETWEEN_STEPS = 5
+SECONDS_BETWEEN_STEPS = 15
 
 
 def follow(service: Training | Evaluation, job_id: str) -> Job:

@@ -4,11 +4,17 @@ The connection is a custom one: configs `endpoint` (and `contract`, `model` wher
 Prompt flow reads the annotations as objects: no `from __future__ import annotations` here.
 """
 
+import os
+import re
 from collections.abc import Iterator
 
-from endpoint_client import messages_of, query_endpoint
+from endpoint_client import EndpointError, messages_of, query_endpoint
 from promptflow.connections import CustomConnection
 from promptflow.core import tool
+
+
+class ErrorText(str):
+    """The last piece of an answer that broke off: prompt flow's server drops an exception raised in mid-stream."""
 
 
 @tool
@@ -21,10 +27,10 @@ def integrate_with_promptflow(
     max_new_tokens: int = 128,
     top_p: float = 1.0,
 ) -> Iterator[str]:
-    configs = connection.configs
-    yield from query_endpoint(
+    configs = {name: from_environment(value) for name, value in connection.configs.items()}
+    answer = query_endpoint(
         configs["endpoint"],
-        connection.secrets["key"],
+        from_environment(connection.secrets["key"]),
         messages_of(input_data, chat_history, system_prompt),
         contract=configs.get("contract") or "openai",
         model=configs.get("model") or "",
@@ -32,3 +38,20 @@ def integrate_with_promptflow(
         max_new_tokens=max_new_tokens,
         top_p=top_p,
     )
+    # a refusal is raised here, where prompt flow still reports it
+    return pieces(next(answer, ""), answer)
+
+
+def pieces(first: str, rest: Iterator[str]) -> Iterator[str]:
+    yield first
+    try:
+        yield from rest
+    except EndpointError as error:
+        yield ErrorText(f"\n\n[error] {error}")
+        raise
+
+
+def from_environment(value: str) -> str:
+    """`${env:NAME}` is that variable's value: `pf flow serve` resolves it by itself, `pf flow test` does not."""
+    match = re.fullmatch(r"\$\{env:(\w+)\}", value.strip())
+    return os.environ.get(match.group(1), "") if match else value
