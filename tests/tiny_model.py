@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 SPECIAL_TOKENS = ["<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
 
@@ -24,11 +28,16 @@ SENTENCES = [
 ]
 
 
-def make_tiny_model(folder: Path, *, hidden_size: int = 64, layers: int = 2, seed: int = 0) -> Path:
-    """Write a `Phi3ForCausalLM` with random weights, its tokenizer and generation config to `folder`, and return it."""
-    import torch
+def make_tokenizer(
+    special_tokens: list[str] = SPECIAL_TOKENS,
+    template: str = PHI3_TEMPLATE,
+    *,
+    end_of_turn: str = "<|end|>",
+    padding: str = "<|endoftext|>",
+) -> PreTrainedTokenizerFast:
+    """A byte-level BPE of at most 600 tokens, trained on SENTENCES."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import GenerationConfig, Phi3Config, Phi3ForCausalLM, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
     raw = Tokenizer(models.BPE())
     raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -37,20 +46,29 @@ def make_tiny_model(folder: Path, *, hidden_size: int = 64, layers: int = 2, see
         SENTENCES,
         trainers.BpeTrainer(
             vocab_size=600,
-            special_tokens=SPECIAL_TOKENS,
+            special_tokens=special_tokens,
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         ),
     )
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=raw,
-        eos_token="<|end|>",
-        pad_token="<|endoftext|>",
-        additional_special_tokens=SPECIAL_TOKENS[1:4],
+        eos_token=end_of_turn,
+        pad_token=padding,
+        additional_special_tokens=[token for token in special_tokens if token not in (end_of_turn, padding)],
         model_max_length=512,
         clean_up_tokenization_spaces=False,
     )
-    tokenizer.chat_template = PHI3_TEMPLATE
+    tokenizer.chat_template = template
+    return tokenizer
+
+
+def make_tiny_model(folder: Path, *, hidden_size: int = 64, layers: int = 2, seed: int = 0) -> Path:
+    """Write a `Phi3ForCausalLM` with random weights, its tokenizer and generation config to `folder`, and return it."""
+    import torch
+    from transformers import GenerationConfig, Phi3Config, Phi3ForCausalLM
+
+    tokenizer = make_tokenizer()
     end, end_of_text = tokenizer.convert_tokens_to_ids(["<|end|>", "<|endoftext|>"])
     torch.manual_seed(seed)
     model = Phi3ForCausalLM(
