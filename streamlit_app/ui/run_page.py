@@ -31,7 +31,7 @@ def show_run(desk: Desk, job: Job) -> None:
     if job.state in {JobState.FAILED, JobState.CANCELED}:
         _ended_early(desk, job)
     _settings(job)
-    if job.state.is_final:
+    if job.state.is_final and not _model_of(desk, job):
         _delete_button(desk, job)
 
 
@@ -64,7 +64,7 @@ def _finished(desk: Desk, job: Job) -> None:
             ),
             icon=":material/trending_down:" if after < before else ":material/trending_up:",
         )
-    model = next((one for one in desk.target.models.list() if one.job_id == job.id), None)
+    model = _model_of(desk, job)
     if model is None:
         with st.container(horizontal=True, vertical_alignment="bottom", key="register"):
             name = st.text_input(
@@ -86,6 +86,12 @@ def _finished(desk: Desk, job: Job) -> None:
         st.caption(_("A registered model has a version, and can be compared, deployed and chatted with."))
     else:
         _registered(model)
+
+
+def _model_of(desk: Desk, job: Job) -> Model | None:
+    if job.state != JobState.COMPLETED:
+        return None
+    return next((model for model in desk.target.models.list() if model.job_id == job.id), None)
 
 
 def _registered(model: Model) -> None:
@@ -160,7 +166,7 @@ def _delete_button(desk: Desk, job: Job) -> None:
     if st.button(_("Delete run"), key="delete_run", icon=":material/delete:", type="tertiary"):
         confirm.ask(
             _("Delete {name}?").format(name=job.spec.name),
-            _("Its log, checkpoints and figures are removed. A registered model stays."),
+            _("Its log, checkpoints and figures are removed."),
             _("Delete run"),
             lambda: _delete(desk, job.id),
             key="delete_run",
