@@ -229,3 +229,17 @@ def test_a_torn_last_line_of_the_metrics_is_passed_over(local: LocalHarness) -> 
         assert local.target.jobs.get("run-1").step == 15
         file.write("\n")
     local.until_completed("run-1")
+
+
+def test_a_second_supervisor_steps_back_while_the_first_works_and_after_it_is_done(local: LocalHarness) -> None:
+    jobs = local.target.jobs
+    jobs.submit(local.spec("run-1"))
+    local.until_halfway("run-1")
+    first = process(local, "run-1", "supervisor")
+    command = [sys.executable, "-m", "backend.local.supervisor", str(local.folder("run-1"))]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=20)
+    assert process(local, "run-1", "supervisor") == first
+    local.until_completed("run-1")
+    subprocess.run(command, cwd=ROOT, check=True, timeout=20)
+    assert jobs.logs("run-1", since=0).text.count("begins at step") == 1
+    assert jobs.get("run-1").state == JobState.COMPLETED
