@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PENDING_FAILURE = "_pending_failure"
 PENDING_TOAST = "_pending_toast"
 CONFIRMED = "_confirmed"
+NAME_DIFFERS = "_name_differs"
 NEW_RUN_ID = "_new_run_id"
 CHECKED_UPLOAD = "_checked_upload"
 DRAFT = "_chat_draft"

@@ -16,24 +16,21 @@ MODEL_PARAMETER = "model"
 desk = session.services()
 
 
-def start(ref: str, rows: int) -> None:
-    job = errors.act(lambda: desk.evaluation.start(desk.evaluation.spec(ref, max_rows=rows)))
-    if job is not None:
-        st.query_params.from_dict({MODEL_PARAMETER: ref, session.JOB_PARAMETER: job.id})
-
-
 def show_start(ref: str, *, is_first: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="compare_row"):
         rows = st.number_input(_("Examples to compare, at most"), 2, 1000, 20, key="compare_rows", width=240)
-        st.button(
+        wants_start = st.button(
             _("Compare with base model") if is_first else _("Compare again"),
             key="compare",
             type="primary" if is_first else "secondary",
             icon=":material/compare:",
             shortcut="Mod+Enter",
-            on_click=start,
-            args=(ref, int(rows)),
         )
+    if wants_start:
+        with errors.shown():
+            job = desk.evaluation.start(desk.evaluation.spec(ref, max_rows=int(rows)))
+            st.query_params.from_dict({MODEL_PARAMETER: ref, session.JOB_PARAMETER: job.id})
+            st.rerun()
 
 
 def show_job(job: Job) -> None:

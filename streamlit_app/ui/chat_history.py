@@ -58,8 +58,8 @@ def show_menu(chatting: Chatting, conversation: Conversation) -> None:
         st.button(
             _("Rename"),
             key="rename_chat",
-            on_click=errors.act,
-            args=(chatting.rename, conversation.id, title or ""),
+            on_click=_rename,
+            args=(chatting, conversation.id),
             disabled=not title or title == conversation.title,
         )
         delete = st.button(_("Delete conversation"), key="delete_chat", icon=":material/delete:")
@@ -72,6 +72,10 @@ def show_menu(chatting: Chatting, conversation: Conversation) -> None:
             key="delete_chat",
             toast=_("Conversation deleted."),
         )
+
+
+def _rename(chatting: Chatting, conversation_id: str) -> None:
+    errors.act(chatting.rename, conversation_id, st.session_state.get(f"title_{conversation_id}") or "")
 
 
 def _delete(chatting: Chatting, conversation_id: str) -> None:

@@ -24,22 +24,25 @@ def ask(
     toast: str = "",
     safe: str = "",
 ) -> None:
-    """Open the dialog. With `type_name` the button works only when that name has been typed."""
+    """Open the dialog. With `type_name` it acts only when that name has been typed."""
 
     @st.dialog(plain(title), icon=":material/warning:")
     def dialog() -> None:
         if st.session_state.pop(session.CONFIRMED, False):
             st.rerun()
         st.write(plain(text))
-        is_typed = True
         if type_name:
-            typed = st.text_input(
-                _("Type {name} to confirm").format(name=plain(type_name)), key=f"{key}_typed", live=True
-            )
-            is_typed = (typed or "").strip() == type_name
+            st.text_input(_("Type {name} to confirm").format(name=plain(type_name)), key=f"{key}_typed")
+            if st.session_state.pop(session.NAME_DIFFERS, False):
+                st.warning(_("That is not the name."), icon=":material/edit:")
         with st.container(horizontal=True, key=f"{key}_buttons"):
             st.button(safe or _("Keep it"), key=f"{key}_no", on_click=_close, type="primary")
-            st.button(f":red[{verb}]", key=f"{key}_yes", on_click=_confirm, args=(action, toast), disabled=not is_typed)
+            st.button(
+                f":red[{verb}]",
+                key=f"{key}_yes",
+                on_click=_confirm,
+                args=(action, toast, f"{key}_typed", type_name),
+            )
 
     dialog()
 
@@ -48,6 +51,9 @@ def _close() -> None:
     st.session_state[session.CONFIRMED] = True
 
 
-def _confirm(action: Callable[[], Any], toast: str) -> None:
+def _confirm(action: Callable[[], Any], toast: str, typed_key: str, type_name: str) -> None:
+    if type_name and (st.session_state.get(typed_key) or "").strip() != type_name:
+        st.session_state[session.NAME_DIFFERS] = True
+        return
     errors.act(action, toast=toast)
     _close()

@@ -30,12 +30,9 @@ def ask_to_create(desk: Desk, ref: str = "") -> None:
         key="endpoint_model",
     )
     suggested = desk.deployments.name_for(model)
-    name = st.text_input(
-        _("Name"),
-        value=suggested,
-        max_chars=32,
-        key=f"endpoint_name_{suggested}",
-        help=_("3 to 32 small letters, digits and hyphens."),
+    name_key = f"endpoint_name_{suggested}"
+    st.text_input(
+        _("Name"), value=suggested, max_chars=32, key=name_key, help=_("3 to 32 small letters, digits and hyphens.")
     )
     st.markdown(
         _(
@@ -49,11 +46,13 @@ def ask_to_create(desk: Desk, ref: str = "") -> None:
         key="create_endpoint_yes",
         type="primary",
         on_click=_create,
-        args=(desk, (name or "").strip(), model),
+        args=(desk, name_key),
         shortcut="Mod+Enter",
     )
 
 
-def _create(desk: Desk, name: str, model: str) -> None:
-    errors.act(desk.deployments.create, name, model, toast=_("The endpoint is starting."))
+def _create(desk: Desk, name_key: str) -> None:
+    """Reads the fields, not what they held when the button was drawn: a quick click comes right after the typing."""
+    name = (st.session_state.get(name_key) or "").strip()
+    errors.act(desk.deployments.create, name, st.session_state["endpoint_model"], toast=_("The endpoint is starting."))
     st.session_state[session.CONFIRMED] = True

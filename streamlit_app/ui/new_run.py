@@ -80,15 +80,11 @@ def show_new_run(desk: Desk) -> None:
                 icon=":material/memory:",
             )
         st.caption(_("Next: the run is shown while it goes on. You can stop it and resume it."))
-    st.button(
-        _("Start training"),
-        key="start_training",
-        type="primary",
-        icon=":material/play_arrow:",
-        shortcut="Mod+Enter",
-        on_click=_start,
-        args=(desk, spec),
-    )
+    if st.button(
+        _("Start training"), key="start_training", type="primary", icon=":material/play_arrow:", shortcut="Mod+Enter"
+    ):
+        with errors.shown():
+            _start(desk, spec)
 
 
 def _choose_dataset(datasets: Sequence[Dataset]) -> Dataset:
@@ -150,7 +146,7 @@ def _with_steady_id(spec: JobSpec) -> JobSpec:
 
 
 def _start(desk: Desk, spec: JobSpec) -> None:
-    job = errors.act(desk.training.start, spec, toast=_("Training started."))
-    if job is not None:
-        st.session_state.pop(session.NEW_RUN_ID, None)
-        st.query_params.from_dict({session.JOB_PARAMETER: job.id})
+    job = desk.training.start(spec)
+    st.session_state.pop(session.NEW_RUN_ID, None)
+    st.session_state[session.PENDING_TOAST] = _("Training started.")
+    st.switch_page("app_pages/train.py", query_params={session.JOB_PARAMETER: job.id})

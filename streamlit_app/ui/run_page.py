@@ -74,15 +74,18 @@ def _finished(desk: Desk, job: Job) -> None:
                 key="model_name",
                 width=320,
             )
-            st.button(
+            wants_register = st.button(
                 _("Register model"),
                 key="register_model",
                 type="primary",
                 icon=":material/bookmark_add:",
                 shortcut="Mod+Enter",
-                on_click=_register,
-                args=(desk, job.id, name or ""),
             )
+        if wants_register:
+            with errors.shown():
+                desk.training.register(job.id, name or "")
+                st.session_state[session.PENDING_TOAST] = _("Model registered.")
+                st.rerun()
         st.caption(_("A registered model has a version, and can be compared, deployed and chatted with."))
     else:
         _registered(model)
@@ -106,10 +109,6 @@ def _registered(model: Model) -> None:
             st.switch_page("app_pages/evaluate.py", query_params={"model": model.ref})
         if st.button(_("Deploy it"), key="deploy_model", icon=":material/dns:"):
             st.switch_page("app_pages/deploy.py", query_params={"model": model.ref})
-
-
-def _register(desk: Desk, job_id: str, name: str) -> None:
-    errors.act(desk.training.register, job_id, name, toast=_("Model registered."))
 
 
 def _model_name(run_name: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
 
 from backend import bootstrap
 from backend.bootstrap import Desk
@@ -18,7 +19,6 @@ from backend.domain import JobSpec, Model
 from backend.evaluation import Evaluation
 from backend.settings import Settings
 from backend.training import Training
-from streamlit_app import session
 from tests.fakes import FakeTarget
 
 APP = Path(__file__).parent.parent.parent / "streamlit_app" / "app.py"
@@ -95,4 +95,9 @@ def texts(app: AppTest) -> str:
     return "\n".join(str(part) for part in parts).replace("\\", "")
 
 
-__all__ = ["APP", "FakeDesk", "Open", "session", "texts"]
+def primary_buttons(app: AppTest) -> list[Button]:
+    """The filled buttons of the page. The status bar has none."""
+    return [button for button in app.button if button.proto.type == "primary"]
+
+
+__all__ = ["APP", "FakeDesk", "Open", "primary_buttons", "texts"]
