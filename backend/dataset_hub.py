@@ -28,7 +28,8 @@ from backend.errors import BadInput, NotFound, PhiDeskError, Unavailable
 from backend.i18n import _
 from backend.settings import QUIET_ENVIRONMENT
 
-_HUB_ID = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})?", re.ASCII)
+_HUB_ID = re.compile(r"\w[\w.-]{0,95}(/\w[\w.-]{0,95})?", re.ASCII)
+_ROOT = Path(__file__).parent.parent
 _SPLIT = re.compile(r"[\w.\-+\[\]:%() ,]{1,200}")
 _IMPORT_ID = re.compile(r"[a-f0-9]{12}")
 
@@ -59,18 +60,19 @@ def start_import(folder: Path, request: Mapping[str, Any], token: str | None) ->
     import_id = secrets.token_hex(6)
     place = folder / ".imports" / import_id
     place.mkdir(parents=True)
-    write_atomically(place / "request.json", json.dumps({**request, "folder": str(folder)}).encode())
+    write_atomically(place / "request.json", json.dumps({**request, "folder": str(folder.resolve())}).encode())
     environment = {**os.environ, **QUIET_ENVIRONMENT, "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
     if token:
         environment["HF_TOKEN"] = token
     with (place / "log.txt").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "backend.dataset_hub", str(place)],
+            [sys.executable, "-m", "backend.dataset_hub", str(place.resolve())],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             env=environment,
-            cwd=Path(__file__).parent.parent,
+            cwd=place,  # not where a folder could be taken for the Hub's owner/name
             start_new_session=True,
         )
     started = psutil.Process(process.pid).create_time()

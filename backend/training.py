@@ -14,7 +14,7 @@ from backend.datasets import Datasets
 from backend.domain import BaseModel, Job, JobKind, JobSpec, JobState, LogChunk, MetricPoint, Model
 from backend.errors import BadInput, Conflict, NotFound, Unavailable
 from backend.estimates import Estimate, PastRun
-from backend.i18n import _
+from backend.i18n import _, ngettext
 from backend.recipes import Parameter, Recipe, Value
 from backend.target import Target
 
@@ -92,7 +92,11 @@ class Training:
         past = self._past_runs(spec)
         seconds = estimates.seconds_from_runs(work, past)
         if seconds is not None:
-            basis = _("From {count} finished runs with this base model here.").format(count=len(past))
+            basis = ngettext(
+                "From {count} finished run with this base model here.",
+                "From {count} finished runs with this base model here.",
+                len(past),
+            ).format(count=len(past))
         elif parameters:
             speed = estimates.measure_gflops()
             seconds = estimates.seconds_from_arithmetic(work, parameters, spec.arguments, speed)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from backend.cli.output import AsJson, desk, say, show
-from backend.cli.watching import end_with, follow
-from backend.domain import BUILT_IN_MODEL, ChatSettings, Dataset
+from backend.cli.watching import failure_of, follow
+from backend.domain import BUILT_IN_MODEL, ChatSettings, Dataset, JobState
 from backend.errors import BadInput, PhiDeskError
 from backend.i18n import _
 
@@ -76,7 +76,8 @@ def _run_loop(
         services.training.stop(job.id)
         raise
     done["state"] = job.state.value
-    end_with(job)
+    if job.state is not JobState.COMPLETED:
+        raise failure_of(job)
     names = ("base_eval_loss", "tuned_eval_loss", "base_perplexity", "tuned_perplexity", "trained_tokens")
     done |= {name: job.result.get(name) for name in (*names, "train_seconds", "parameters")}
     model = services.training.register(job.id)

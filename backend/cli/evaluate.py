@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from backend.cli.output import AsJson, desk, show, table
-from backend.cli.watching import end_with, follow
+from backend.cli.watching import follow
 from backend.i18n import _
 
 
@@ -31,7 +31,7 @@ def start(
     if not wait:
         show(as_json, job, _("Evaluation {id}: {state}.").format(id=job.id, state=job.state.value))
         return
-    end_with(follow(evaluation, job.id))
+    follow(evaluation, job.id)
     show_evaluation(job.id, as_json)
 
 

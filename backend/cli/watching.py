@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import typer
+
 from backend.cli.output import say
 from backend.domain import Job, JobState
 from backend.errors import JobFailed
@@ -44,11 +46,17 @@ def _losses(service: Training | Evaluation, job_id: str) -> str:
 
 
 def end_with(job: Job) -> None:
-    """Raises JobFailed with the run's reason unless it completed."""
+    """After the job was shown: nothing when it completed, else its reason in words and exit status 7."""
     if job.state is JobState.COMPLETED:
         return
+    error = failure_of(job)
+    say(str(error))
+    raise typer.Exit(error.exit_code)
+
+
+def failure_of(job: Job) -> JobFailed:
     failure = job.failure
-    raise JobFailed(
+    return JobFailed(
         failure.what if failure else _("The run {id} ended: {state}.").format(id=job.id, state=job.state.value),
         why=failure.why if failure else job.detail,
         how_to_fix=failure.how_to_fix if failure else "",

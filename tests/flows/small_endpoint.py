@@ -20,6 +20,7 @@ class SmallEndpoint:
     pieces: list[str] = field(default_factory=lambda: ["Bill ", "Gates ", "und Paul Allën 🙂."])
     behaviour: str | int = "well"
     bytes_at_once: int = 0
+    key: str = KEY
     refusal: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     url: str = ""
@@ -41,7 +42,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         endpoint.bodies.append(body)
         endpoint.paths.append(self.path)
-        if self.headers["authorization"] != f"Bearer {KEY}":
+        if self.headers["authorization"] != f"Bearer {endpoint.key}":
             self._send(401, {"error": {"message": "no"}})
         elif isinstance(endpoint.behaviour, int):
             self._send(endpoint.behaviour, endpoint.refusal)
