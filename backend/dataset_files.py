@@ -10,7 +10,7 @@ import re
 import secrets
 import shutil
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from backend.dataset_reading import Row, Source, open_source, read, report
+from backend.dataset_split import split
 from backend.domain import DataReport, Dataset, Problem
 from backend.errors import BadInput, NoRoom, NotFound
 from backend.i18n import _, ngettext
@@ -57,21 +58,24 @@ class Input:
                     digests.append(_digest(_encode(item)))
                 yield item
 
-        require_usable(report(keep(self.items())), skip_bad=skip_bad)
+        require_usable(report(keep(self.items())), self.filename, skip_bad=skip_bad)
         return digests
 
 
-def require_usable(found: DataReport, *, skip_bad: bool) -> None:
+def require_usable(found: DataReport, filename: str = "", *, skip_bad: bool) -> None:
+    """Raises BadInput that names the file, the first lines and their problems."""
+    named = f"{_clean_name(filename)}: " if filename else ""
     whole = [problem for problem in found.problems if problem.line == 0]
     if whole:
-        raise BadInput(whole[0].message, how_to_fix=whole[0].fix, code=whole[0].code)
+        raise BadInput(named + whole[0].message, how_to_fix=whole[0].fix, code=whole[0].code)
     if found.problem_count and not skip_bad:
         first = "\n".join(
             _("Line {line}: {message}").format(line=problem.line, message=problem.message)
             for problem in found.problems[:5]
         )
         raise BadInput(
-            ngettext("{count} row can't be used.", "{count} rows can't be used.", found.problem_count).format(
+            named
+            + ngettext("{count} row can't be used.", "{count} rows can't be used.", found.problem_count).format(
                 count=found.problem_count
             ),
             why=first,
@@ -84,52 +88,11 @@ def require_usable(found: DataReport, *, skip_bad: bool) -> None:
             first_problem = found.problems[0]
             reason = _("Line {line}: {message}").format(line=first_problem.line, message=first_problem.message)
         raise BadInput(
-            _("No row of this file can be used."),
+            named + _("No row of this file can be used."),
             why=reason,
             how_to_fix=_("Each line needs a question and the assistant's answer."),
             code="no_usable_rows",
         )
-
-
-def split(digests: Sequence[bytes], eval_fraction: float, seed: int) -> list[bool]:
-    """Which rows are held out: True is eval. The same rows, fraction and seed give the same answer on every machine.
-
-    Equal rows are drawn together, so that no held-out question was trained on. The conversations are ordered by
-    BLAKE2b of seed and content, and taken from the front up to `eval_fraction` of the rows (at least one row, at
-    most all but one). Raises BadInput below two different rows.
-    """
-    if not 0 < eval_fraction < 1:
-        raise BadInput(
-            _("The share of held-out rows is {fraction}; it must be between 0 and 1.").format(fraction=eval_fraction),
-            how_to_fix=_("Use 0.2 for one row in five."),
-            code="bad_fraction",
-        )
-    copies: dict[bytes, int] = {}
-    for digest in digests:
-        copies[digest] = copies.get(digest, 0) + 1
-    if len(copies) < 2:
-        raise BadInput(
-            _("The file has one conversation only.")
-            if len(digests) < 2
-            else _("All {count} rows are the same conversation.").format(count=len(digests)),
-            why=_("One part is trained on and another held out, so at least two different ones are needed."),
-            how_to_fix=_("Add more conversations; a few dozen is a good start."),
-            code="too_few_rows",
-        )
-    key = str(seed).encode()
-    order = sorted(copies, key=lambda digest: hashlib.blake2b(digest, key=key[:64]).digest())
-    wanted = max(1, round(len(digests) * eval_fraction))
-    held_out: set[bytes] = set()
-    taken = 0
-    for digest in order:
-        if len(held_out) == len(order) - 1:
-            break
-        if taken + copies[digest] <= wanted:
-            held_out.add(digest)
-            taken += copies[digest]
-    if not held_out:  # every conversation has more copies than wanted: the least repeated one goes
-        held_out.add(min(order, key=lambda digest: copies[digest]))
-    return [digest in held_out for digest in digests]
 
 
 def save_split(

@@ -108,6 +108,13 @@ def memory_bytes(work: Work, parameters: int, arguments: Mapping[str, Any]) -> i
     return int(PROCESS_BYTES + weights + activations)
 
 
+def fits_here(needed_bytes: int) -> bool:
+    """Within four fifths of this computer's memory."""
+    import psutil
+
+    return needed_bytes <= psutil.virtual_memory().total * 0.8
+
+
 @lru_cache(maxsize=1)
 def measure_gflops() -> float:
     """This computer's speed in fp32 matrix products, in some 20 ms; once a process."""

@@ -104,13 +104,17 @@ class Training:
         else:
             seconds = 0.0
             basis = _("The size of this base model is not known yet, so neither time nor memory is.")
+        memory = estimates.memory_bytes(work, parameters, spec.arguments) if parameters else 0
+        fits = None
+        if base and memory:  # the target knows of a GPU and judges LoRA; a full fine-tune needs far more than that
+            fits = base.fits and (spec.arguments.get("method") == "lora" or estimates.fits_here(memory))
         return Estimate(
             seconds=seconds,
-            memory_bytes=estimates.memory_bytes(work, parameters, spec.arguments) if parameters else 0,
+            memory_bytes=memory,
             tokens=work.tokens,
             steps=work.steps,
             basis=basis,
-            fits=base.fits if base and (base.fits or spec.arguments.get("method") != "lora") else None,
+            fits=fits,
         )
 
     def start(self, spec: JobSpec) -> Job:

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend import dataset_files
-from backend.dataset_files import slug, split
+from backend.dataset_files import slug
+from backend.dataset_split import split
 from backend.datasets import Datasets
 from backend.domain import Dataset
 from backend.errors import BadInput, NoRoom, NotFound
@@ -63,11 +64,20 @@ def test_an_own_evaluation_file_is_taken_as_it_is(datasets: Datasets, tmp_path: 
     assert dataset.source_detail["shared_rows"] == 1
 
 
+def test_of_two_files_the_bad_one_is_named(datasets: Datasets) -> None:
+    with pytest.raises(BadInput) as caught:
+        datasets.create_from_file(
+            jsonl(*rows(5)), "x", filename="good.jsonl", eval_source=b"broken", eval_filename="bad.jsonl"
+        )
+    assert caught.value.what == "bad.jsonl: 1 row can't be used."
+
+
 def test_bad_rows_are_refused_with_the_first_of_them_and_left_out_when_asked(datasets: Datasets) -> None:
     content = jsonl(*rows(5)) + b"broken\n" + jsonl({"messages": []})
     with pytest.raises(BadInput) as caught:
         datasets.create_from_file(content, "x")
     assert caught.value.code == "bad_rows"
+    assert caught.value.what == "2 rows can't be used."
     assert "Line 6:" in caught.value.why and "Line 7:" in caught.value.why
     dataset = datasets.create_from_file(content, "x", skip_bad=True)
     assert dataset.train_rows + dataset.eval_rows == 5
