@@ -15,13 +15,6 @@ from backend.settings import QUIET_ENVIRONMENT
 CONNECTION_NAME = "phidesk_endpoint"
 """The connection's name in flow.dag.yaml."""
 
-_QUIET_PROMPT_FLOW = {
-    # its log lines, with the person's words in them, would go to standard output
-    "PF_LOGGING_LEVEL": "WARNING",
-    # its telemetry handler is made even when telemetry is off, and asks Azure Monitor for its settings
-    "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
-    "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
-}
 _CONFIGURATION = "telemetry:\n  enabled: false\ntrace:\n  destination: none\n"
 
 
@@ -88,7 +81,7 @@ def _in_words(error: Exception) -> Exception:
 
 
 def _quiet(home: Path) -> None:
-    for name, value in {**QUIET_ENVIRONMENT, **_QUIET_PROMPT_FLOW}.items():
+    for name, value in QUIET_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("PF_HOME_DIRECTORY", str(home))
     configuration = Path(os.environ["PF_HOME_DIRECTORY"]) / "pf.yaml"

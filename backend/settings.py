@@ -52,6 +52,10 @@ QUIET_ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "PF_DISABLE_TRACING": "true",
     "TOKENIZERS_PARALLELISM": "false",
+    # prompt flow makes its telemetry handler even when telemetry is off, and asks Azure Monitor for its settings
+    "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
+    "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
+    "PF_LOGGING_LEVEL": "WARNING",  # its log lines hold what people asked
 }
 """Set for this process and every child, before any vendor package is imported: nothing phones home."""
 

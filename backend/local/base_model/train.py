@@ -180,7 +180,8 @@ def main() -> None:
         pad_token_id=tokenizer.pad_token_id,
         sliding_window=None,
     )
-    model: Any = Phi3ForCausalLM(config).to(device)
+    model: Any = Phi3ForCausalLM(config)
+    model.to(device)
     model.generation_config = GenerationConfig(
         do_sample=False, eos_token_id=[config.eos_token_id, tokenizer.pad_token_id], pad_token_id=tokenizer.pad_token_id
     )
