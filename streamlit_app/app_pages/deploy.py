@@ -9,6 +9,7 @@ from backend.i18n import _
 from streamlit_app import session
 from streamlit_app.ui import endpoint_card, numbers
 from streamlit_app.ui.create_endpoint import ask_to_create
+from streamlit_app.ui.keyboard import primary_shortcut
 from streamlit_app.ui.safe_text import plain
 
 desk = session.services()
@@ -30,7 +31,7 @@ if st.button(
     key="create_endpoint",
     type="primary",
     icon=":material/add:",
-    shortcut="Mod+Enter",
+    shortcut=primary_shortcut(),
 ):
     ask_to_create(desk)
 

@@ -9,6 +9,7 @@ from backend.i18n import _
 from streamlit_app import session
 from streamlit_app.ui import confirm, errors, numbers, run_monitor
 from streamlit_app.ui.comparison import show_comparison
+from streamlit_app.ui.keyboard import primary_shortcut
 from streamlit_app.ui.safe_text import plain
 
 MODEL_PARAMETER = "model"
@@ -24,7 +25,7 @@ def show_start(ref: str, *, is_first: bool) -> None:
             key="compare",
             type="primary" if is_first else "secondary",
             icon=":material/compare:",
-            shortcut="Mod+Enter",
+            shortcut=primary_shortcut(),
         )
     if wants_start:
         with errors.shown():
@@ -55,7 +56,7 @@ st.caption(_("The same questions, asked before and after training."))
 models = desk.target.models.list()
 if not models:
     st.info(_("Nothing to compare yet. Finish a run and register its model first."), icon=":material/compare:")
-    if st.button(_("Open Train"), key="open_train", type="primary", shortcut="Mod+Enter"):
+    if st.button(_("Open Train"), key="open_train", type="primary", shortcut=primary_shortcut()):
         st.switch_page("app_pages/train.py")
     st.stop()
 

@@ -8,6 +8,7 @@ from backend.domain import EndpointState, JobState
 from backend.i18n import _
 from streamlit_app import session
 from streamlit_app.ui import checklist, numbers
+from streamlit_app.ui.keyboard import primary_shortcut
 from streamlit_app.ui.link_rows import run_row
 
 desk = session.services()
@@ -64,7 +65,7 @@ steps = [
 ]
 checklist.show(steps)
 if all(step.is_done for step in steps) and st.button(
-    _("Chat with your model"), key="chat", type="primary", icon=":material/chat:", shortcut="Mod+Enter"
+    _("Chat with your model"), key="chat", type="primary", icon=":material/chat:", shortcut=primary_shortcut()
 ):
     st.switch_page("app_pages/chat.py")
 

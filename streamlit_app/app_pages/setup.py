@@ -8,6 +8,7 @@ from backend.domain import BUILT_IN_MODEL, BaseModel, Check
 from backend.i18n import _
 from streamlit_app import session
 from streamlit_app.ui import errors, numbers
+from streamlit_app.ui.keyboard import primary_shortcut
 from streamlit_app.ui.safe_text import plain
 
 desk = session.services()
@@ -88,5 +89,5 @@ with st.container(border=True, key="azure"):
     )
 
 has_data = bool(desk.datasets.list())
-if not has_data and st.button(_("Use this computer"), key="use_this", type="primary", shortcut="Mod+Enter"):
+if not has_data and st.button(_("Use this computer"), key="use_this", type="primary", shortcut=primary_shortcut()):
     st.switch_page("app_pages/dataset.py")

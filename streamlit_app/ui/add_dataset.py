@@ -16,6 +16,7 @@ from streamlit_app import session
 from streamlit_app.ui import errors, numbers
 from streamlit_app.ui.conversation_table import show_rows
 from streamlit_app.ui.hub_import import show_hub_import
+from streamlit_app.ui.keyboard import primary_shortcut
 
 PREVIEW_ROWS = 50
 SHOWN_PROBLEMS = 200
@@ -78,7 +79,7 @@ def _show_upload(datasets: Datasets, max_upload_mb: int) -> None:
                 limit=max_upload_mb
             )
         )
-        st.code(json.dumps({"messages": _EXAMPLE}, ensure_ascii=False, indent=1), language="json", wrap_lines=True)
+        st.code(json.dumps({"messages": _EXAMPLE}, ensure_ascii=False, indent=1), language=None, wrap_lines=True)
         st.download_button(
             _("Download a template"),
             TEMPLATE,
@@ -184,7 +185,7 @@ def _show_save(datasets: Datasets, content: bytes, filename: str, report: DataRe
         key="save_dataset",
         type="primary",
         icon=":material/check:",
-        shortcut="Mod+Enter",
+        shortcut=primary_shortcut(),
     ):
         with errors.shown(), st.spinner(_("Saving…")):
             dataset = datasets.create_from_file(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from backend.i18n import _
+from streamlit_app.ui.keyboard import primary_shortcut
 from streamlit_app.ui.safe_text import plain
 
 
@@ -29,7 +30,7 @@ def show(steps: Sequence[Step]) -> None:
             state = _(" · done") if step.is_done else ""
             st.markdown(f"{icon} **{number}. {step.title}**{state}  \n{plain(step.text)}", width="stretch")
             if step is next_step:
-                if st.button(step.verb, key=f"go_{number}", type="primary", shortcut="Mod+Enter"):
+                if st.button(step.verb, key=f"go_{number}", type="primary", shortcut=primary_shortcut()):
                     st.switch_page(step.page, query_params=dict(step.query_params))
             else:
                 st.page_link(step.page, label=_("Open"))

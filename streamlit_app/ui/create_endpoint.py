@@ -10,6 +10,7 @@ from backend.domain import BUILT_IN_MODEL
 from backend.i18n import _
 from streamlit_app import session
 from streamlit_app.ui import errors
+from streamlit_app.ui.keyboard import primary_shortcut
 
 if TYPE_CHECKING:
     from backend.bootstrap import Desk
@@ -47,7 +48,7 @@ def ask_to_create(desk: Desk, ref: str = "") -> None:
         type="primary",
         on_click=_create,
         args=(desk, name_key),
-        shortcut="Mod+Enter",
+        shortcut=primary_shortcut(),
     )
 
 

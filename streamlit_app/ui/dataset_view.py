@@ -10,6 +10,7 @@ from backend.i18n import _
 from streamlit_app import session
 from streamlit_app.ui import confirm, numbers
 from streamlit_app.ui.conversation_table import show_rows
+from streamlit_app.ui.keyboard import primary_shortcut
 from streamlit_app.ui.safe_text import plain
 
 PREVIEW_ROWS = 50
@@ -52,7 +53,11 @@ def show_dataset(datasets: Datasets, dataset: Dataset) -> None:
 
     with st.container(horizontal=True, key="dataset_actions"):
         if st.button(
-            _("Train with it"), key="train_with", type="primary", icon=":material/model_training:", shortcut="Mod+Enter"
+            _("Train with it"),
+            key="train_with",
+            type="primary",
+            icon=":material/model_training:",
+            shortcut=primary_shortcut(),
         ):
             st.switch_page("app_pages/train.py", query_params={"new": "1", session.DATASET_PARAMETER: dataset.id})
         if st.button(_("Delete dataset"), key="delete_dataset", icon=":material/delete:"):

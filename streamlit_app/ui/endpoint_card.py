@@ -49,7 +49,7 @@ def _show_address(desk: Desk, endpoint: Endpoint) -> None:
             st.code(desk.deployments.key(endpoint.name), language=None)
             st.caption(_("Anyone with this key can ask the model from this computer. Keep it out of files you share."))
     with st.expander(_("Call it from a program"), key=f"call_{endpoint.name}", icon=":material/code:"):
-        st.code(curl_example(endpoint), language="bash", wrap_lines=True)
+        st.code(curl_example(endpoint), language=None, wrap_lines=True)
         st.caption(_("Put the key into the variable PHIDESK_KEY first; that way it is in no command and no history."))
 
 

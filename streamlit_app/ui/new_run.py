@@ -13,6 +13,7 @@ from backend.errors import PhiDeskError
 from backend.i18n import _
 from streamlit_app import session
 from streamlit_app.ui import errors, numbers
+from streamlit_app.ui.keyboard import primary_shortcut
 from streamlit_app.ui.parameter_fields import show_parameters
 from streamlit_app.ui.safe_text import plain
 
@@ -28,7 +29,7 @@ def show_new_run(desk: Desk) -> None:
     datasets = desk.datasets.list()
     if not datasets:
         st.info(_("Training needs a dataset."), icon=":material/forum:")
-        if st.button(_("Add examples"), key="add_examples", type="primary", shortcut="Mod+Enter"):
+        if st.button(_("Add examples"), key="add_examples", type="primary", shortcut=primary_shortcut()):
             st.switch_page("app_pages/dataset.py")
         return
     dataset = _choose_dataset(datasets)
@@ -81,7 +82,11 @@ def show_new_run(desk: Desk) -> None:
             )
         st.caption(_("Next: the run is shown while it goes on. You can stop it and resume it."))
     if st.button(
-        _("Start training"), key="start_training", type="primary", icon=":material/play_arrow:", shortcut="Mod+Enter"
+        _("Start training"),
+        key="start_training",
+        type="primary",
+        icon=":material/play_arrow:",
+        shortcut=primary_shortcut(),
     ):
         with errors.shown():
             _start(desk, spec)

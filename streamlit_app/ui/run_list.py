@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from backend.i18n import _
+from streamlit_app.ui.keyboard import primary_shortcut
 from streamlit_app.ui.link_rows import run_row
 
 if TYPE_CHECKING:
@@ -24,12 +25,17 @@ def show_runs(desk: Desk) -> None:
     if not jobs and page == 1:
         if not has_data:
             st.info(_("Training needs a dataset."), icon=":material/forum:")
-            if st.button(_("Add examples"), key="add_examples", type="primary", shortcut="Mod+Enter"):
+            if st.button(_("Add examples"), key="add_examples", type="primary", shortcut=primary_shortcut()):
                 st.switch_page("app_pages/dataset.py")
             return
         st.info(_("No runs yet. A run teaches the model from your examples."), icon=":material/model_training:")
     if st.button(
-        _("New run"), key="new_run", type="primary", icon=":material/add:", shortcut="Mod+Enter", disabled=not has_data
+        _("New run"),
+        key="new_run",
+        type="primary",
+        icon=":material/add:",
+        shortcut=primary_shortcut(),
+        disabled=not has_data,
     ):
         st.switch_page("app_pages/train.py", query_params={"new": "1"})
     if not jobs:

@@ -11,6 +11,7 @@ from backend.domain import Feature, Job, JobState, Model
 from backend.i18n import _
 from streamlit_app import session
 from streamlit_app.ui import confirm, errors, numbers, run_monitor
+from streamlit_app.ui.keyboard import primary_shortcut
 from streamlit_app.ui.safe_text import plain
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _finished(desk: Desk, job: Job) -> None:
                 key="register_model",
                 type="primary",
                 icon=":material/bookmark_add:",
-                shortcut="Mod+Enter",
+                shortcut=primary_shortcut(),
             )
         if wants_register:
             with errors.shown():
@@ -126,7 +127,7 @@ def _ended_early(desk: Desk, job: Job) -> None:
                 key="resume_run",
                 type="primary",
                 icon=":material/play_arrow:",
-                shortcut="Mod+Enter",
+                shortcut=primary_shortcut(),
                 on_click=errors.act,
                 args=(desk.training.resume, job.id),
                 kwargs={"toast": _("The run goes on.")},

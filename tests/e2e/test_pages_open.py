@@ -1,0 +1,145 @@
+"""Every page in a real browser: on an empty workspace and with a run, model and endpoint in each state."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.app_process import AppProcess
+from tests.e2e.desk_page import DESKTOP, PAGES, PHONE, DeskPage, desk_page
+
+pytestmark = pytest.mark.browser
+
+SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+THEMES = pytest.mark.parametrize("is_dark", [False, True], ids=["light", "dark"])
+FILLED = (
+    *PAGES,
+    "train?new=1",
+    *(f"train?job=run-{number}" for number in range(7)),
+    "evaluate?model=ferries%3A1",
+    "dataset",
+)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppProcess]:
+    home: Path = tmp_path_factory.mktemp("filled")
+    with AppProcess(home, command=[sys.executable, "-m", "tests.e2e.app_over_fakes"]) as running:
+        yield running
+
+
+def walk(browser: Browser, app: AppProcess, paths: tuple[str, ...], size: tuple[int, int], prefix: str) -> None:
+    with desk_page(browser, app, size) as desk:
+        for path in paths:
+            desk.open(path)
+            desk.assert_is_sound()
+            assert "\\" not in desk.page.inner_text("[data-testid=stMainBlockContainer]"), "an escape shows"
+            width = desk.page.evaluate("document.documentElement.scrollWidth")
+            assert width <= size[0], f"{path} scrolls sideways"
+            desk.screenshot(f"{prefix}-{re.sub('[^a-z0-9]+', '-', path) or 'home'}-{size[0]}")
+        unexpected = [text for text in desk.console_errors if "404" not in text]  # Streamlit probes for its base path
+        assert unexpected == []
+
+
+@SIZES
+def test_every_page_opens_on_an_empty_workspace(browser: Browser, app: AppProcess, size: tuple[int, int]) -> None:
+    walk(browser, app, PAGES, size, "empty")
+
+
+@SIZES
+def test_every_page_opens_with_everything_in_it(browser: Browser, filled: AppProcess, size: tuple[int, int]) -> None:
+    walk(browser, filled, FILLED, size, "filled")
+
+
+def serious_violations(desk: DeskPage) -> list[str]:
+    found = Axe().run(desk.page).response["violations"]
+    return [
+        f"{one['id']}: {node['html'][:160]}"
+        for one in found
+        if one["impact"] in {"serious", "critical"}
+        for node in one["nodes"]
+    ]
+
+
+@SIZES
+@THEMES
+def test_no_page_has_a_serious_barrier(
+    browser: Browser, filled: AppProcess, size: tuple[int, int], is_dark: bool
+) -> None:
+    """axe-core is injected as a script, so this context alone goes without the content security policy."""
+    with desk_page(browser, filled, size, is_dark=is_dark, bypasses_csp=True) as desk:
+        problems = {}
+        for path in FILLED:
+            desk.open(path)
+            problems[path] = serious_violations(desk)
+        assert {path: found for path, found in problems.items() if found} == {}
+
+
+@THEMES
+def test_an_empty_workspace_has_no_serious_barrier(browser: Browser, app: AppProcess, is_dark: bool) -> None:
+    with desk_page(browser, app, is_dark=is_dark, bypasses_csp=True) as desk:
+        problems = {}
+        for path in PAGES:
+            desk.open(path)
+            problems[path] = serious_violations(desk)
+        assert {path: found for path, found in problems.items() if found} == {}
+
+
+def test_hostile_answers_load_nothing_and_link_nowhere(browser: Browser, filled: AppProcess) -> None:
+    with desk_page(browser, filled) as desk:
+        desk.open("chat?endpoint=ferries-1")
+        box = desk.page.get_by_role("textbox", name="Ask your model")
+        box.fill("be hostile ![x](http://evil.example/question.png)")
+        box.press("Enter")
+        expect(desk.page.get_by_test_id("stFeedback").or_(desk.page.locator("[class*=st-key-rating]"))).to_be_visible()
+        messages = desk.page.get_by_test_id("stChatMessage")
+        for tag in ("img", "a", "iframe", "svg image", "script", "style", ".katex", "[class*=mermaid]"):
+            assert messages.locator(tag).count() == 0, tag
+        desk.assert_is_sound()
+        desk.screenshot("chat-hostile")
+
+
+def test_a_stopped_answer_is_kept_marked_and_there_after_a_reload(browser: Browser, filled: AppProcess) -> None:
+    with desk_page(browser, filled) as desk:
+        desk.open("chat?endpoint=ferries-1")
+        box = desk.page.get_by_role("textbox", name="Ask your model")
+        box.fill("be slow")
+        box.press("Enter")
+        expect(desk.page.get_by_text("word5 ")).to_be_visible()
+        desk.page.get_by_role("button", name="Stop script").click()
+        expect(desk.page.get_by_text("Stopped", exact=True)).to_be_visible()
+        desk.page.reload()
+        desk.settle()
+        expect(desk.page.get_by_text("Stopped", exact=True)).to_be_visible()
+        expect(desk.page.get_by_text("word5 ")).to_be_visible()
+
+
+def test_the_primary_action_answers_to_the_keyboard(browser: Browser, filled: AppProcess) -> None:
+    with desk_page(browser, filled) as desk:
+        desk.open("train")
+        desk.page.keyboard.press("Control+Enter")
+        expect(desk.page.get_by_role("heading", name="New run")).to_be_visible()
+        desk.open("deploy")
+        desk.page.keyboard.press("Control+Enter")
+        expect(desk.page.get_by_role("dialog")).to_be_visible()
+        desk.page.keyboard.press("Escape")
+        expect(desk.page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_deleting_an_endpoint_wants_its_name(browser: Browser, filled: AppProcess) -> None:
+    with desk_page(browser, filled) as desk:
+        desk.open("deploy")
+        desk.page.locator(".st-key-delete_off-endpoint button").click()
+        dialog = desk.page.get_by_role("dialog")
+        dialog.get_by_role("button", name="Delete endpoint").click()
+        expect(dialog.get_by_text("That is not the name.")).to_be_visible()
+        dialog.get_by_role("textbox").fill("off-endpoint")
+        dialog.get_by_role("button", name="Delete endpoint").click()
+        expect(dialog).to_have_count(0)
+        expect(desk.page.locator(".st-key-endpoint_off-endpoint")).to_have_count(0)
