@@ -231,15 +231,18 @@ def test_a_torn_last_line_of_the_metrics_is_passed_over(local: LocalHarness) -> 
     local.until_completed("run-1")
 
 
-def test_a_second_supervisor_steps_back_while_the_first_works_and_after_it_is_done(local: LocalHarness) -> None:
+def test_a_second_supervisor_steps_back_in_the_queue_at_work_and_after_the_end(local: LocalHarness) -> None:
     jobs = local.target.jobs
-    jobs.submit(local.spec("run-1"))
+    for name in ("run-1", "run-2"):
+        jobs.submit(local.spec(name))
+        wait_until((local.folder(name) / "attempt-1" / "supervisor.json").exists, f"{name} has its supervisor")
     local.until_halfway("run-1")
-    first = process(local, "run-1", "supervisor")
-    command = [sys.executable, "-m", "backend.local.supervisor", str(local.folder("run-1"))]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=20)
-    assert process(local, "run-1", "supervisor") == first
+    for name in ("run-2", "run-1"):
+        first = process(local, name, "supervisor")
+        command = [sys.executable, "-m", "backend.local.supervisor", str(local.folder(name))]
+        subprocess.run(command, cwd=ROOT, check=True, timeout=20)
+        assert process(local, name, "supervisor") == first
     local.until_completed("run-1")
-    subprocess.run(command, cwd=ROOT, check=True, timeout=20)
+    subprocess.run([*command[:-1], str(local.folder("run-1"))], cwd=ROOT, check=True, timeout=20)
     assert jobs.logs("run-1", since=0).text.count("begins at step") == 1
-    assert jobs.get("run-1").state == JobState.COMPLETED
+    local.until_completed("run-2")
