@@ -97,7 +97,7 @@ def test_hostile_answers_load_nothing_and_link_nowhere(browser: Browser, filled:
         box = desk.page.get_by_role("textbox", name="Ask your model")
         box.fill("be hostile ![x](http://evil.example/question.png)")
         box.press("Enter")
-        expect(desk.page.get_by_test_id("stFeedback").or_(desk.page.locator("[class*=st-key-rating]"))).to_be_visible()
+        expect(desk.page.get_by_role("radio", name="Thumbs up")).to_be_attached(timeout=60_000)
         messages = desk.page.get_by_test_id("stChatMessage")
         for tag in ("img", "a", "iframe", "svg image", "script", "style", ".katex", "[class*=mermaid]"):
             assert messages.locator(tag).count() == 0, tag
@@ -111,13 +111,14 @@ def test_a_stopped_answer_is_kept_marked_and_there_after_a_reload(browser: Brows
         box = desk.page.get_by_role("textbox", name="Ask your model")
         box.fill("be slow")
         box.press("Enter")
-        expect(desk.page.get_by_text("word5 ")).to_be_visible()
+        answer = desk.page.get_by_role("group", name="Chat message from assistant")
+        expect(answer.get_by_text("word5 ")).to_be_visible(timeout=30_000)
         desk.page.get_by_role("button", name="Stop script").click()
-        expect(desk.page.get_by_text("Stopped", exact=True)).to_be_visible()
+        expect(answer.get_by_text("Stopped")).to_be_visible()
         desk.page.reload()
         desk.settle()
-        expect(desk.page.get_by_text("Stopped", exact=True)).to_be_visible()
-        expect(desk.page.get_by_text("word5 ")).to_be_visible()
+        expect(answer.get_by_text("Stopped")).to_be_visible()
+        expect(answer.get_by_text("word5 ")).to_be_visible()
 
 
 def test_the_primary_action_answers_to_the_keyboard(browser: Browser, filled: AppProcess) -> None:

@@ -74,20 +74,22 @@ def test_a_stranger_sees_a_friendly_page(browser: Browser, app: AppProcess) -> N
 
 def test_scripts_from_text_cannot_run(desk: DeskPage) -> None:
     """The policy itself, whatever escaping does: neither eval nor an inline script works in the page."""
-    assert desk.page.evaluate("() => { try { return new Function('return 1')() } catch (e) { return e.name } }") == (
-        "EvalError"
-    )
+    tried = """() => new Promise(done => setTimeout(() => {
+        try { new Function('return 1')(); done('ran') } catch (error) { done(error.name) }
+    }))"""  # in a task of its own: what the test driver evaluates itself is exempt from the policy
+    assert desk.page.evaluate(tried) == "EvalError"
     desk.page.evaluate("() => { const s = document.createElement('script'); s.text = 'window.ran = 1'; "
                        "document.body.append(s) }")  # fmt: skip
     assert desk.page.evaluate("window.ran") is None
 
 
 def test_an_upload_named_like_a_path_stays_inside_the_workspace(desk: DeskPage, home: Path) -> None:
-    row = b'{"messages": [{"role": "user", "content": "Q?"}, {"role": "assistant", "content": "A."}]}\n'
+    turns = '[{"role": "user", "content": "Question %s?"}, {"role": "assistant", "content": "Yes."}]'
+    rows = "\n".join(f'{{"messages": {turns % number}}}' for number in range(10)).encode()
     desk.open("dataset")
     around = set(home.parent.iterdir())
     desk.page.locator("input[type=file]").first.set_input_files(
-        {"name": "../../etc/passwd.jsonl", "mimeType": "application/jsonl", "buffer": row * 10}
+        {"name": "../../etc/passwd.jsonl", "mimeType": "application/jsonl", "buffer": rows}
     )
     expect(desk.page.get_by_text("10 examples, all good.")).to_be_visible()
     desk.screenshot("upload-checked")

@@ -75,7 +75,7 @@ def test_from_examples_to_a_chat_with_the_tuned_model(browser: Browser, loop_app
         expect(page.get_by_text(re.compile("^Finished in"))).to_be_visible(timeout=TRAINING)
         desk.assert_is_sound()
         pictures(desk, "3-finished")
-        losses = re.search(r"the loss went from ([\d.]+) to ([\d.]+)", page.inner_text("body"))
+        losses = re.search(r"the loss went from (\d+\.\d+) to (\d+\.\d+)", page.inner_text("body"))
         assert losses is not None
         assert float(losses[2]) < float(losses[1]) / 2
 

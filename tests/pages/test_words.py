@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from backend.domain import LogChunk, MetricPoint
 from streamlit_app.redaction import redact, redact_logs
@@ -84,3 +86,17 @@ def test_secrets_are_hidden_in_logged_messages_and_tracebacks(caplog: pytest.Log
         logging.setLogRecordFactory(before)
     assert "with [hidden]" in caplog.text
     assert "top-secret" not in caplog.text
+
+
+def test_an_unexpected_error_shows_a_number_and_none_of_its_words(caplog: pytest.LogCaptureFixture) -> None:
+    def script() -> None:
+        from streamlit_app.ui.errors import on_script_error
+
+        on_script_error(ValueError("/home/ada/secret"))
+
+    page = AppTest.from_function(script, default_timeout=30).run()
+    [shown] = page.error
+    number = re.search(r"look for number ([0-9a-f]{8})", shown.value)
+    assert number is not None
+    assert number[1] in caplog.text
+    assert "ada" not in str(page)
