@@ -14,7 +14,7 @@ PAGE_SIZE = 5
 
 VERDICTS = {
     "better": (_("Better"), ":material/thumb_up:", "green"),
-    "same": (_("About the same"), ":material/equal:", "gray"),
+    "same": (_("Same"), ":material/equal:", "gray"),
     "worse": (_("Worse"), ":material/thumb_down:", "orange"),
 }
 
@@ -43,7 +43,7 @@ def show_comparison(result: EvaluationResult) -> None:
                 ],
                 _("What it means"): [
                     _("Surprise at the expected answers. Lower is better."),
-                    _("Between how many words it wavers. Lower is better."),
+                    _("Between how many choices it wavers. Lower is better."),
                     _("Exactly the expected text. Higher is better."),
                 ],
             }
@@ -69,7 +69,7 @@ def in_words(result: EvaluationResult) -> str:
         times = before / after
         factor = numbers.count(times) if times >= 10 else numbers.decimals(times, 1)
         return _(
-            "On {examples} the tuned model wavers between {after} words at each step, the base model between {before}: "
+            "On {examples} the tuned model wavers between {after} choices at each step, the base model between {before}: "
             "{factor} times more certain."
         ).format(examples=examples, after=numbers.decimals(after, 1), before=numbers.decimals(before, 1), factor=factor)
     if after > before * 1.05:

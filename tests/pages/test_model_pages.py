@@ -53,7 +53,7 @@ def test_a_comparison_is_told_in_words_numbers_and_answers(open_page: Open, desk
     page = open_page("evaluate", model=model.ref)
     assert {metric.label: metric.value for metric in page.metric} == {
         "Better": "2",
-        "About the same": "0",
+        "Same": "0",
         "Worse": "1",
     }
     shown = texts(page)
