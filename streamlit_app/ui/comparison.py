@@ -69,8 +69,8 @@ def in_words(result: EvaluationResult) -> str:
         times = before / after
         factor = numbers.count(times) if times >= 10 else numbers.decimals(times, 1)
         return _(
-            "On {examples} the tuned model wavers between {after} choices at each step, the base model between {before}: "
-            "{factor} times more certain."
+            "On {examples} the tuned model wavers between {after} choices at each step, the base model between "
+            "{before}: {factor} times more certain."
         ).format(examples=examples, after=numbers.decimals(after, 1), before=numbers.decimals(before, 1), factor=factor)
     if after > before * 1.05:
         return _(
