@@ -40,18 +40,27 @@ def bind(ports_lock: Path, preferred: int, *, is_shared: bool) -> socket.socket:
         return bound
 
 
-def free_port(preferred: int) -> int:
-    for port in (preferred, 0):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE or port == 0:
-                    raise
-                continue
-            return int(probe.getsockname()[1])
-    raise OSError(errno.EADDRINUSE, "no free port")
+def free_port(preferred: int, patience: float = 3.0) -> int:
+    """The preferred one if it is free within `patience` seconds: a server just killed frees it a moment later."""
+    deadline = time.monotonic() + patience
+    while preferred and time.monotonic() < deadline:
+        if try_port(preferred):
+            return preferred
+        time.sleep(0.05)
+    return try_port(0)
+
+
+def try_port(port: int) -> int:
+    """The port (one that the system chooses for 0), or 0 when somebody has it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or not port:
+                raise
+            return 0
+        return int(probe.getsockname()[1])
 
 
 async def serve(folder: Path, key: str) -> None:

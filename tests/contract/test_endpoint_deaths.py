@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -26,6 +27,16 @@ def server_process(local: LocalHarness, name: str) -> ProcessId:
     process = EndpointFolder(local.target.endpoints.folder / name).servers()[0].process
     assert process is not None
     return process
+
+
+def is_bound(one: socket.socket, port: int) -> bool:
+    try:
+        one.bind(("127.0.0.1", port))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True
 
 
 def answer(local: LocalHarness, name: str) -> str:
@@ -58,7 +69,8 @@ def test_a_killed_server_reads_failed_with_its_last_words_and_starts_again_elsew
     # Meanwhile somebody else took its port.
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        other.bind(("127.0.0.1", urlsplit(failed.url).port or 0))
+        # The port comes free when the last of the killed server's threads is gone, a moment after the first.
+        wait_until(lambda: is_bound(other, urlsplit(failed.url).port or 0), "the killed server's port is free", 10)
         other.listen()
         endpoints.start("harbour")
         local.until_answering("harbour", local.deployable)

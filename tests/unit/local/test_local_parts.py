@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import stat
+import threading
 from pathlib import Path
 
 import keyring
@@ -22,7 +23,7 @@ from backend.local.endpoint_keys import delete_key, make_key, read_key
 from backend.local.engine import Stopper
 from backend.local.files import read_json, read_log, write_json
 from backend.local.machine import Gpu, Machine, check_machine, find_gpu
-from backend.local.model_server import bind
+from backend.local.model_server import bind, free_port
 from backend.local.processes import ProcessId
 from backend.local.run_folder import RunFolder
 from backend.local.training_command import training_command
@@ -260,3 +261,14 @@ def test_the_arguments_of_a_spec_become_options(tmp_path: Path) -> None:
     assert not any("eval-steps" in part for part in command)
     assert command[command.index("--recipe") + 1] == "tutorial"
     assert command[command.index("--revision") + 1] == "abc"
+
+
+def test_a_port_that_comes_free_in_a_moment_is_waited_for() -> None:
+    with socket.socket() as dying:
+        dying.bind(("127.0.0.1", 0))
+        dying.listen()
+        port = dying.getsockname()[1]
+        release = threading.Timer(0.3, dying.close)
+        release.start()
+        assert free_port(port) == port
+        release.join()
