@@ -68,7 +68,6 @@ def _open(dataset: Dataset) -> None:
 def _show_upload(datasets: Datasets, max_upload_mb: int) -> None:
     file = st.file_uploader(
         _("Upload examples"),
-        type=["jsonl", "json"],
         max_upload_size=max_upload_mb,
         key="upload",
         help=_("JSONL: one conversation a line."),
@@ -162,7 +161,6 @@ def _show_save(datasets: Datasets, content: bytes, filename: str, report: DataRe
     with st.expander(_("Examples kept aside for checking"), icon=":material/call_split:"):
         own = st.file_uploader(
             _("Your own check file, if you have one"),
-            type=["jsonl", "json"],
             max_upload_size=max_upload_mb,
             key="eval_upload",
         )
