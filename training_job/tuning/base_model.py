@@ -133,7 +133,7 @@ def _check_room(cache: Path, total: int, name: str) -> None:
 
 def _hub_failure(name: str, revision: str | None, error: Exception) -> JobFailure | None:
     """The Hub's errors in our words; None for what is not the Hub's."""
-    import httpx
+    import httpx2  # the Hub library's own client
     from huggingface_hub import errors
 
     raw = f"{type(error).__name__}: {error}"[:2000]
@@ -160,8 +160,8 @@ def _hub_failure(name: str, revision: str | None, error: Exception) -> JobFailur
             how_to_fix="Copy the id from the model's page (owner/name); for a private model set HF_TOKEN.",
             raw=raw,
         )
-    unreachable = (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, httpx.HTTPError)
-    if isinstance(error, unreachable | ConnectionError | TimeoutError):
+    unreachable = (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, httpx2.HTTPError)
+    if isinstance(error, (*unreachable, ConnectionError, TimeoutError)):
         return JobFailure(
             "hub_unreachable",
             "The Hugging Face Hub can't be reached.",

@@ -12,7 +12,8 @@ from .files import write_json
 logger = logging.getLogger(__name__)
 
 OUT_OF_MEMORY_SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
-DISK_FULL_SIGNS = ("no space left on device", "disk quota exceeded", "os error 28")
+# The last two are how torch.save tells a full disk (seen on one).
+DISK_FULL_SIGNS = ("no space left on device", "disk quota exceeded", "os error 28", "unexpected pos", "iostream error")
 
 
 class JobFailure(Exception):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .arguments import parse_arguments, with_hyphens
+from .checkpoints import newest_complete_checkpoint
 from .conversations import Conversation, read_conversations
 from .failures import JobFailure, StopRequested, explain, report_failure
 from .files import hash_files, write_json
@@ -56,9 +57,8 @@ def main(argv: Sequence[str]) -> int:
         status, outcome = report_failure(failure, output if is_ours else None), "FAILED"
     else:
         status, outcome = 0, "FINISHED"
-    tracker = run.tracker if run else None
-    if tracker is not None:
-        tracker.close(outcome)
+    if run is not None:
+        run.close(outcome)
     return status
 
 
@@ -124,10 +124,17 @@ class Run:
         facts = self._result(trainer, source, machine, rows, base, tuned)
         self._save(trainer, chat, source, rows, train_conversations, facts)
 
+    def close(self, outcome: str) -> None:
+        """`outcome` in MLflow's words."""
+        self.metrics.close()
+        if self.tracker is not None:
+            self.tracker.close(outcome)
+
     def drop_drafts(self) -> None:
         """A half-written model helps nobody, and on a full disk its room is needed for the error's words."""
         for path in self.output.glob("model.partial*"):
             shutil.rmtree(path, ignore_errors=True)
+        newest_complete_checkpoint(self.output / "checkpoints")  # removes what is torn
 
     def _load(
         self, train: list[Conversation], held: list[Conversation]

@@ -142,7 +142,8 @@ def _write_plain_folder(
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config["dtype"] = str(dtype).removeprefix("torch.")
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    chat.tokenizer.padding_side = "left"  # for serving in batches
+    # For serving in batches; only what it was made with is saved.
+    chat.tokenizer.padding_side = chat.tokenizer.init_kwargs["padding_side"] = "left"
     chat.tokenizer.save_pretrained(folder)
     for licence in source.folder.glob("LICENSE*"):
         shutil.copy(licence, folder)
