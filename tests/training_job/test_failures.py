@@ -8,7 +8,6 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -194,40 +193,3 @@ def test_a_full_disk_is_told_and_nothing_half_written_stays(small_disk: Path, jo
     error = fail(job_arguments(output, "--max-steps=4", "--save-steps=2", "--eval-strategy=no"), output)
     assert error["code"] == "disk_full"
     assert not list(output.glob(".*.tmp"))
-
-
-def ask_hub(code: str, cwd: Path, **environment: str) -> Any:
-    """Run a piece of code against a Hub at another address, which the library reads when it is imported."""
-    import sys
-
-    from tests.training_job.conftest import SCRIPTS, script_environment
-
-    program = (
-        "import json, sys\n"
-        f"sys.path.insert(0, {str(SCRIPTS)!r})\n"
-        "from pathlib import Path\n"
-        "from tuning.base_model import find_model\n"
-        "from tuning.failures import JobFailure\n"
-        "seen = []\n"
-        "try:\n"
-        f"    source = {code}\n"
-        "    print(json.dumps({'folder': str(source.folder), 'revision': source.revision, 'seen': seen}))\n"
-        "except JobFailure as failure:\n"
-        "    print(json.dumps({'code': failure.code, 'fix': failure.how_to_fix}))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=cwd,
-        env=script_environment(HF_HOME=str(cwd / "hub"), **environment),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def test_a_hub_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
-    code = "find_model('owner/model', None, seen.append)"
-    answer = ask_hub(code, tmp_path, HF_ENDPOINT="http://127.0.0.1:9")
-    assert answer["code"] == "hub_unreachable"
-    assert ask_hub(code, tmp_path, HF_HUB_OFFLINE="1")["code"] == "hub_unreachable"

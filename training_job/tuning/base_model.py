@@ -92,16 +92,16 @@ def _download(name: str, revision: str | None, on_progress: Callable[[float], No
         _check_room(Path(constants.HF_HUB_CACHE), total, name)
     logger.info("Downloading %s at commit %s: %.1f MB.", name, commit, total / 1e6)
     try:
-        folder = snapshot_download(
-            name, revision=commit, allow_patterns=FILES, tqdm_class=_progress_bar(total, on_progress)
-        )
+        # By its own name rather than the commit: only then is the copy found by that name when the Hub is away.
+        bar = _progress_bar(total, on_progress)
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=FILES, tqdm_class=bar))
     except Exception as error:
         failure = _hub_failure(name, revision, error)
         if failure is None:
             raise
         raise failure from error
     on_progress(1.0)
-    return ModelSource(name, Path(folder), commit)
+    return ModelSource(name, folder, folder.name)
 
 
 def _find_cached(name: str, revision: str | None) -> ModelSource | None:
