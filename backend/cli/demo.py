@@ -79,7 +79,7 @@ def _run_loop(
     if job.state is not JobState.COMPLETED:
         raise failure_of(job)
     names = ("base_eval_loss", "tuned_eval_loss", "base_perplexity", "tuned_perplexity", "trained_tokens")
-    done |= {name: job.result.get(name) for name in (*names, "train_seconds", "parameters")}
+    done |= {name: job.result.get(name) for name in (*names, "train_seconds", "parameters", "warnings")}
     model = services.training.register(job.id)
     done |= {"model": model.ref, "model_version": model.version}
     say(_("Registered {ref}.").format(ref=model.ref))

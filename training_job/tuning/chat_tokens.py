@@ -41,10 +41,25 @@ class TokenizedRows:
     def describe(self, name: str, max_length: int) -> str:
         text = f"{name}: {len(self.rows)} conversations, {self.trainable_tokens} tokens to learn"
         if self.too_long:
-            text += f"; {self.too_long} are longer than {max_length} tokens, which cuts {self.answers_cut} answers"
+            text += f"; longer than {max_length} tokens: {self.too_long} (answers cut by that: {self.answers_cut})"
         if self.without_trainable:
-            text += f"; {self.without_trainable} left out, because nothing in them is the assistant's"
+            text += f"; left out, because nothing in them is the assistant's: {self.without_trainable}"
         return text
+
+    def warnings(self, max_length: int) -> list[str]:
+        """What a person should know of the training rows after the run."""
+        found = []
+        total = len(self.rows) + self.without_trainable
+        if self.without_trainable:
+            found.append(
+                f"{self.without_trainable} of {total} conversations taught nothing: no answer was left in them."
+            )
+        if self.answers_cut:
+            found.append(
+                f"{self.answers_cut} answers were cut, because {self.too_long} conversations are longer than "
+                f"{max_length} tokens. A larger maximum length keeps them whole."
+            )
+        return found
 
 
 class ChatTokenizer:

@@ -72,9 +72,15 @@ def prepare_process() -> None:
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }.items():
         os.environ.setdefault(name, value)
-    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    level = logging.INFO if is_main_process() else logging.ERROR
+    logging.basicConfig(stream=sys.stdout, level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     for noisy in ("httpx", "httpcore", "alembic", "mlflow", "datasets", "accelerate"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def is_main_process() -> bool:
+    """Of several processes (torchrun, accelerate, Azure ML's PyTorch distribution) one speaks and saves."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 def find_option(argv: Sequence[str], option: str) -> Path | None:
@@ -94,7 +100,7 @@ class Run:
         self.output: Path = arguments.output_dir
         self.model_folder: Path = arguments.model_output_dir or self.output / "model"
         self.draft = self.output / "model.partial"
-        self.is_main = int(os.environ.get("RANK", "0")) == 0
+        self.is_main = is_main_process()
         self.metrics = MetricsLog(self.output, is_main=self.is_main)
         self.tracker: MlflowTracker | None = None
         self.stop = StopSwitch()
@@ -338,7 +344,7 @@ class Run:
         )
         publish(self.draft, self.model_folder)
         self.metrics.phase("verifying", 1.0)
-        warnings = []
+        warnings = rows.warnings(self.arguments.max_length)
         if not saved.sample["stopped"]:
             warnings.append("The tuned model did not end its answer to a training question by itself.")
         if facts["tuned_eval_loss"] > facts["base_eval_loss"]:
