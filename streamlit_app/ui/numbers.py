@@ -83,10 +83,10 @@ def clock(moment: datetime | None = None) -> str:
 
 
 def local_time(moment: datetime) -> str:
-    """ "Today 14:03", else "3 Nov 14:03"."""
+    """ "today 14:03", else "3 Nov 14:03"."""
     local = moment.astimezone()
     if local.date() == datetime.now().astimezone().date():
-        return _("Today {time}").format(time=local.strftime("%H:%M"))
+        return _("today {time}").format(time=local.strftime("%H:%M"))
     return f"{local.day} {local.strftime('%b %H:%M')}"
 
 

@@ -138,8 +138,9 @@ def _tiles(job: Job, points: Sequence[MetricPoint]) -> None:
                 help=_("How surprised the model is by examples it does not train on. Lower is better."),
             )
         if not job.state.is_final:
-            left = numbers.about(job.seconds_left) if job.step >= MIN_STEPS_FOR_ETA else _("Estimating…")
-            st.metric(_("Time left"), left.removeprefix(_("About ")), border=True)
+            is_known = job.step >= MIN_STEPS_FOR_ETA and job.seconds_left is not None
+            left = numbers.about(job.seconds_left).removeprefix(_("About ")) if is_known else "…"
+            st.metric(_("Time left"), left, border=True)
 
 
 def _chart(points: Sequence[MetricPoint]) -> None:

@@ -57,7 +57,6 @@ def test_from_examples_to_a_chat_with_the_tuned_model(browser: Browser, loop_app
         page = desk.page
         run_address = add_the_sample_and_start_training(desk)
         expect(page.get_by_text(re.compile(r"^Step [\d,]+ of [\d,]+"))).to_be_visible(timeout=TRAINING)
-        pictures(desk, "2-training")
 
         page.reload()
         desk.settle()
@@ -71,6 +70,8 @@ def test_from_examples_to_a_chat_with_the_tuned_model(browser: Browser, loop_app
         page.goto(run_address)
         desk.settle()
         expect(page.get_by_text("Running").first).to_be_visible()
+        expect(page.get_by_text(re.compile(r"^Step 1\d\d of "))).to_be_visible(timeout=TRAINING)
+        pictures(desk, "2-training")
 
         expect(page.get_by_text(re.compile("^Finished in"))).to_be_visible(timeout=TRAINING)
         desk.assert_is_sound()

@@ -120,7 +120,7 @@ def test_a_running_run_shows_step_loss_and_time_left(open_page: Open, desk: Fake
 
 def test_under_ten_steps_the_time_left_is_not_guessed(open_page: Open, desk: FakeDesk, run: str) -> None:
     desk.target.jobs.advance(run, 3)
-    assert {metric.label: metric.value for metric in open_page("train", job=run).metric}["Time left"] == "Estimating…"
+    assert {metric.label: metric.value for metric in open_page("train", job=run).metric}["Time left"] == "…"
 
 
 @pytest.mark.parametrize("state", [JobState.RUNNING, JobState.UNKNOWN])
