@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.tiny_model import PHI3_TEMPLATE, SPECIAL_TOKENS, make_tokenizer
@@ -98,6 +98,11 @@ def learnt_spans(chat: ChatTokenizer, messages: list[dict[str, str]]) -> list[st
 @pytest.mark.parametrize("name", TEMPLATES)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(messages=conversations())
+@example(
+    [{"role": "user", "content": "0"}, {"role": "assistant", "content": "<"}]
+)  # as the thought that the prompt opens
+@example([{"role": "user", "content": "0"}, {"role": "assistant", "content": "<0"}])
+@example([{"role": "user", "content": "0"}, {"role": "assistant", "content": "A"}])
 def test_exactly_the_assistants_words_and_their_end_are_learnt(name: str, messages: list[dict[str, str]]) -> None:
     closing = TEMPLATES[name][3]
     expected = [message["content"] + closing for message in messages if message["role"] == "assistant"]

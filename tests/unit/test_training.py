@@ -125,7 +125,9 @@ def test_waiting_ends_with_the_run_or_at_the_deadline(training: Training, target
 
 
 def test_an_estimate_says_what_it_rests_on(training: Training, target: FakeTarget, dataset_id: str) -> None:
-    spec = training.spec("x", dataset_id, BUILT_IN_MODEL, "quick", {"num_train_epochs": 10})
+    spec = training.spec(
+        "x", dataset_id, BUILT_IN_MODEL, "quick", {"num_train_epochs": 10, "per_device_train_batch_size": 16}
+    )
     first = training.estimate(spec)
     assert first.steps == 20 and first.seconds > estimates.START_SECONDS and first.fits is True
     job = training.start(spec)

@@ -118,8 +118,8 @@ class ChatTokenizer:
         upto = self.render(messages[: place + 1], prompt=False)
         if not text.startswith(before):
             # The template opens an earlier answer differently from a new one (with a thought that it drops, say).
-            found = text.find(messages[place]["content"].strip(), common_prefix_length(before, text))
-            if found < 0:
+            found = self._where_words_begin(messages, place, text)
+            if not text.startswith(messages[place]["content"].strip(), found):
                 raise JobFailure(
                     "unsupported_chat_template",
                     "The model's chat template hides where an answer begins.",
@@ -136,6 +136,12 @@ class ChatTokenizer:
         while end > start and not self.tokenizer.decode(ids[end - 1 : end]).strip():
             end -= 1
         return start, max(start, end)
+
+    def _where_words_begin(self, messages: list[dict[str, str]], place: int, text: str) -> int:
+        """Another answer in the same place leaves all before it the same: the texts part where the answer begins."""
+        words = messages[place]["content"].strip()
+        other = {**messages[place], "content": "B" if words.startswith("A") else "A"}
+        return common_prefix_length(self.render([*messages[:place], other, *messages[place + 1 :]], prompt=False), text)
 
 
 def common_prefix_length(first: Sequence[object], second: Sequence[object]) -> int:
