@@ -16,7 +16,7 @@ from backend.dataset_files import Input
 from backend.dataset_hub import HubImport
 from backend.dataset_reading import Row, Source
 from backend.domain import DataReport, Dataset, Message
-from backend.errors import BadInput, NotFound
+from backend.errors import BadInput, Conflict, NotFound
 from backend.i18n import _
 
 logger = logging.getLogger(__name__)
@@ -162,6 +162,17 @@ class Datasets:
     def get(self, dataset_id: str) -> Dataset:
         """Raises NotFound."""
         return dataset_files.load(self.folder, dataset_id)
+
+    def find(self, id_or_name: str) -> Dataset:
+        """By id, or by a name that only one has. Raises NotFound, or Conflict for a name that several have."""
+        named = [one for one in self.list() if one.name == id_or_name]
+        if len(named) > 1 and all(one.id != id_or_name for one in named):
+            raise Conflict(
+                _("{count} datasets are called {name}.").format(count=len(named), name=id_or_name),
+                how_to_fix=_("Give the id of one: {ids}").format(ids=", ".join(one.id for one in named)),
+                code="ambiguous_name",
+            )
+        return named[0] if len(named) == 1 else self.get(id_or_name)
 
     def delete(self, dataset_id: str) -> None:
         """Already gone is success. Runs made with it keep their figures."""

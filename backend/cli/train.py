@@ -19,7 +19,7 @@ def add_to(group: typer.Typer) -> None:
 
 
 def start(
-    dataset: Annotated[str, typer.Argument(help=_("The dataset's id."))],
+    dataset: Annotated[str, typer.Argument(help=_("The dataset's id, or its name."))],
     base: Annotated[str, typer.Option(help=_("Base model: an id, a folder, or name:version to go on from."))] = (
         BUILT_IN_MODEL
     ),
@@ -32,8 +32,9 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Start a run and return at once, or follow it with --wait."""
-    training = desk().training
-    spec = training.spec(name or dataset, dataset, base, recipe, read_settings(changes or []))
+    services = desk()
+    training, found = services.training, services.datasets.find(dataset)
+    spec = training.spec(name or found.name, found.id, base, recipe, read_settings(changes or []))
     job = training.start(spec)
     if wait:
         job = follow(training, job.id)

@@ -29,15 +29,15 @@ if conversation:
 
 if session.DRAFT in st.session_state:
     st.session_state["chat_input"] = st.session_state.pop(session.DRAFT)
+is_answering = choice is not None and choice.is_running
 typed = st.chat_input(
-    _("Ask your model"), key="chat_input", max_chars=8000, submit_mode="stop", disabled=choice is None
+    _("Ask your model"), key="chat_input", max_chars=8000, submit_mode="stop", disabled=not is_answering
 )
 
-is_answering = choice is not None and choice.is_running
 if choice and not is_answering:
     chat_model.show_not_running(desk, choice)
 
-question = typed or (None if conversation else suggestion(desk, choice))
+question = typed or (suggestion(desk, choice) if is_answering and not conversation else None)
 if question and choice and not is_answering:
     st.session_state[session.DRAFT] = question  # it goes back into the box
     st.rerun()

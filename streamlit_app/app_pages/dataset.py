@@ -8,7 +8,7 @@ from backend.i18n import _
 from streamlit_app import session
 from streamlit_app.ui import add_dataset, errors, numbers
 from streamlit_app.ui.dataset_view import show_dataset
-from streamlit_app.ui.link_rows import link_row
+from streamlit_app.ui.link_rows import back_link, link_row
 
 LISTED = 50
 
@@ -47,6 +47,6 @@ if chosen:
     with errors.shown():
         show_dataset(desk.datasets, desk.datasets.get(chosen))
         st.stop()
-    st.page_link("app_pages/dataset.py", label=_("All datasets"), icon=":material/arrow_back:")
+    back_link(_("All datasets"))
 else:
     show_list()

@@ -7,6 +7,7 @@ import streamlit as st
 from backend.i18n import _
 from streamlit_app import session
 from streamlit_app.ui import errors
+from streamlit_app.ui.link_rows import back_link
 from streamlit_app.ui.new_run import show_new_run
 from streamlit_app.ui.run_list import show_runs
 from streamlit_app.ui.run_page import show_run
@@ -15,11 +16,11 @@ desk = session.services()
 job_id = st.query_params.get(session.JOB_PARAMETER)
 
 if job_id:
-    st.page_link("app_pages/train.py", label=_("All runs"), icon=":material/arrow_back:")
+    back_link(_("All runs"))
     with errors.shown():
         show_run(desk, desk.training.get(job_id))
 elif st.query_params.get("new"):
-    st.page_link("app_pages/train.py", label=_("All runs"), icon=":material/arrow_back:")
+    back_link(_("All runs"))
     show_new_run(desk)
 else:
     show_runs(desk)

@@ -60,7 +60,8 @@ def show(datasets: Datasets, *, max_upload_mb: int, is_first: bool) -> None:
 
 def _open(dataset: Dataset) -> None:
     session_key = session.CHECKED_UPLOAD
-    st.session_state.pop(session_key, None)
+    for used in (session_key, "upload", "eval_upload"):  # else the file would still be offered in the list
+        st.session_state.pop(used, None)
     st.session_state[session.PENDING_TOAST] = _("{name} is ready.").format(name=dataset.name)
     st.switch_page("app_pages/dataset.py", query_params={session.DATASET_PARAMETER: dataset.id})
 
@@ -78,7 +79,7 @@ def _show_upload(datasets: Datasets, max_upload_mb: int) -> None:
                 limit=max_upload_mb
             )
         )
-        st.code(json.dumps({"messages": _EXAMPLE}, ensure_ascii=False, indent=1), language=None, wrap_lines=True)
+        st.code(json.dumps({"messages": _EXAMPLE}, ensure_ascii=False), language=None, wrap_lines=True)
         st.download_button(
             _("Download a template"),
             TEMPLATE,
@@ -108,8 +109,13 @@ def _checked(datasets: Datasets, content: bytes, filename: str, max_upload_mb: i
             report = datasets.check(content, filename, limit_mb=max_upload_mb)
             rows = list(datasets.rows(content, 0, PREVIEW_ROWS)) if report.good_rows else []
         remembered = (fingerprint, report, rows)
+        st.session_state["dataset_name"] = _stem(filename)[:60]  # the field would keep the name of the file before
         st.session_state[session.CHECKED_UPLOAD] = remembered
     return remembered[1], remembered[2]
+
+
+def _stem(filename: str) -> str:
+    return filename.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
 
 
 def _show_report(report: DataReport) -> None:
@@ -156,8 +162,7 @@ def _show_report(report: DataReport) -> None:
 
 def _show_save(datasets: Datasets, content: bytes, filename: str, report: DataReport, max_upload_mb: int) -> None:
     st.header(_("Save as a dataset"))
-    stem = filename.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    name = st.text_input(_("Name"), value=stem[:60], max_chars=60, key="dataset_name")
+    name = st.text_input(_("Name"), max_chars=60, key="dataset_name")
     with st.expander(_("Examples kept aside for checking"), icon=":material/call_split:"):
         own = st.file_uploader(
             _("Your own check file, if you have one"),
@@ -188,7 +193,7 @@ def _show_save(datasets: Datasets, content: bytes, filename: str, report: DataRe
         with errors.shown(), st.spinner(_("Saving…")):
             dataset = datasets.create_from_file(
                 content,
-                name or stem,
+                name or _stem(filename),
                 filename=filename,
                 eval_source=own.getvalue() if own else None,
                 eval_filename=own.name if own else "",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def ask_to_create(desk: Desk, ref: str = "") -> None:
     if st.session_state.pop(session.CONFIRMED, False):
         st.rerun()
+    errors.show_pending()
     refs = [model.ref for model in desk.target.models.list()]
     choices = [*refs, *(model.id for model in desk.target.models.base_models() if model.is_local)]
     wanted = ref or st.query_params.get("model", "")
@@ -55,5 +56,7 @@ def ask_to_create(desk: Desk, ref: str = "") -> None:
 def _create(desk: Desk, name_key: str) -> None:
     """Reads the fields, not what they held when the button was drawn: a quick click comes right after the typing."""
     name = (st.session_state.get(name_key) or "").strip()
-    errors.act(desk.deployments.create, name, st.session_state["endpoint_model"], toast=_("The endpoint is starting."))
-    st.session_state[session.CONFIRMED] = True
+    model = st.session_state["endpoint_model"]
+    created = errors.act(desk.deployments.create, name, model, toast=_("The endpoint is starting."))
+    if created is not None:  # else the dialog stays open, with what was typed
+        st.session_state[session.CONFIRMED] = True

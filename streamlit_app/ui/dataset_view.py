@@ -11,13 +11,14 @@ from streamlit_app import session
 from streamlit_app.ui import confirm, numbers
 from streamlit_app.ui.conversation_table import show_rows
 from streamlit_app.ui.keyboard import primary_shortcut
+from streamlit_app.ui.link_rows import back_link
 from streamlit_app.ui.safe_text import plain
 
 PREVIEW_ROWS = 50
 
 
 def show_dataset(datasets: Datasets, dataset: Dataset) -> None:
-    st.page_link("app_pages/dataset.py", label=_("All datasets"), icon=":material/arrow_back:")
+    back_link(_("All datasets"))
     st.title(plain(dataset.name))
     st.caption(
         _("{source}, added {when}").format(source=plain(dataset.source), when=numbers.local_time(dataset.created_at))

@@ -24,6 +24,11 @@ def link_row(
             end()
 
 
+def back_link(label: str) -> None:
+    """From a detail to its page's list. A link to the page one is on would keep the detail in the address."""
+    st.button(label, key="back", icon=":material/arrow_back:", type="tertiary", on_click=st.query_params.clear)
+
+
 def run_row(job: Job) -> None:
     facts = [numbers.local_time(job.created_at)]
     before, after = job.result.get("base_eval_loss"), job.result.get("tuned_eval_loss")

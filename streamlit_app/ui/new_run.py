@@ -66,9 +66,12 @@ def show_new_run(desk: Desk) -> None:
                     ),
                     _("- **Where** {target}").format(target=plain(desk.target.title)),
                     _("- **Time** {time}, {steps} steps (estimate)").format(
-                        time=numbers.about(estimate.seconds).lower(), steps=numbers.count(estimate.steps)
+                        time=numbers.about(estimate.seconds).lower() if estimate.seconds else _("not known"),
+                        steps=numbers.count(estimate.steps),
                     ),
-                    _("- **Memory** {size} (estimate)").format(size=numbers.size(estimate.memory_bytes)),
+                    _("- **Memory** {size} (estimate)").format(
+                        size=numbers.size(estimate.memory_bytes) if estimate.memory_bytes else _("not known")
+                    ),
                     _("- **Cost** none"),
                 ]
             )

@@ -144,3 +144,26 @@ def test_deleting_an_endpoint_wants_its_name(browser: Browser, filled: AppProces
         dialog.get_by_role("button", name="Delete endpoint").click()
         expect(dialog).to_have_count(0)
         expect(desk.page.locator(".st-key-endpoint_off-endpoint")).to_have_count(0)
+
+
+def test_a_second_file_can_be_added_after_the_first(browser: Browser, tmp_path: Path) -> None:
+    row = '{"messages": [{"role": "user", "content": "%s"}, {"role": "assistant", "content": "Yes."}]}\n'
+    with AppProcess(tmp_path / "home") as app, desk_page(browser, app) as desk:
+        page = desk.page
+        for name in ("one", "two"):
+            file = tmp_path / f"{name}.jsonl"
+            file.write_text("".join(row % f"{name} {number}" for number in range(5)))
+            desk.open("dataset") if name == "one" else page.get_by_role("button", name="All datasets").click()
+            expect(page.get_by_role("heading", name="Add examples")).to_be_visible()
+            expect(page.get_by_text("One conversation a line")).to_be_visible()
+            page.locator(".st-key-upload input[type=file]").set_input_files(file)
+            expect(page.locator(".st-key-dataset_name input")).to_have_value(name)
+            page.locator(".st-key-save_dataset button").click()
+            expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+        page.get_by_role("button", name="All datasets").click()
+        expect(page.get_by_role("heading", name="Your datasets")).to_be_visible()
+        assert "dataset=" not in page.url
+        page.reload()
+        desk.settle()
+        expect(page.get_by_role("link", name="one")).to_be_visible()
+        expect(page.get_by_role("link", name="two")).to_be_visible()

@@ -92,9 +92,10 @@ def test_suggestions_come_from_the_examples_and_are_asked_by_a_click(
 
 
 def test_a_model_that_is_down_keeps_the_message_in_the_box(open_page: Open, desk: FakeDesk, endpoint: str) -> None:
-    desk.deployments.stop(endpoint)
     page = open_page("chat", endpoint=endpoint)
+    desk.deployments.stop(endpoint)
     page.chat_input(key="chat_input").set_value("Keep me").run()
+    assert page.chat_input(key="chat_input").disabled
     assert "The model is not running" in texts(page)
     assert page.chat_input(key="chat_input").proto.value == "Keep me"
     assert list(desk.chatting.list()) == []

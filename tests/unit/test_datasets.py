@@ -19,7 +19,7 @@ from backend.dataset_files import slug
 from backend.dataset_split import split
 from backend.datasets import Datasets
 from backend.domain import Dataset
-from backend.errors import BadInput, NoRoom, NotFound
+from backend.errors import BadInput, Conflict, NoRoom, NotFound
 from tests.unit.conversations import SHARED_DATA, jsonl, needs_shared_data, row, rows
 
 
@@ -237,3 +237,17 @@ def test_a_slug_is_fit_for_a_folder(text: str) -> None:
 def test_two_processes_may_add_at_once(datasets: Datasets, in_threads: Callable[[Any], list[Dataset]]) -> None:
     added = in_threads(lambda: datasets.create_from_file(jsonl(*rows(20)), "same name"))
     assert len({one.id for one in added}) == len(added) == len(datasets.list())
+
+
+def test_a_dataset_is_found_by_id_or_by_a_name_that_only_one_has(tmp_path: Path) -> None:
+    datasets = Datasets(tmp_path)
+    rows = b'{"messages": [{"role": "user", "content": "%d"}, {"role": "assistant", "content": "A"}]}\n'
+    content = b"".join(rows % number for number in range(4))
+    first = datasets.create_from_file(content, "mine", filename="mine.jsonl")
+    assert datasets.find("mine") == datasets.find(first.id) == first
+    second = datasets.create_from_file(content, "mine", filename="mine.jsonl")
+    with pytest.raises(Conflict, match=second.id):
+        datasets.find("mine")
+    assert datasets.find(second.id) == second
+    with pytest.raises(NotFound):
+        datasets.find("nobody's")
