@@ -27,6 +27,7 @@ NEW_RUN_ID = "_new_run_id"
 CHECKED_UPLOAD = "_checked_upload"
 DRAFT = "_chat_draft"
 ANSWERING = "_answering"
+MODEL_WAS_ON = "_model_was_on"
 HUB_IMPORT = "_hub_import"
 
 DATASET_PARAMETER = "dataset"

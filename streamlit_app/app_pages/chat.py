@@ -30,8 +30,15 @@ if conversation:
 if session.DRAFT in st.session_state:
     st.session_state["chat_input"] = st.session_state.pop(session.DRAFT)
 is_answering = choice is not None and choice.is_running
+# What was typed before the page knew that the model went down is still taken, and goes back into the box.
+was_answering = st.session_state.get(session.MODEL_WAS_ON, False)
+st.session_state[session.MODEL_WAS_ON] = is_answering
 typed = st.chat_input(
-    _("Ask your model"), key="chat_input", max_chars=8000, submit_mode="stop", disabled=not is_answering
+    _("Ask your model"),
+    key="chat_input",
+    max_chars=8000,
+    submit_mode="stop",
+    disabled=not (is_answering or was_answering),
 )
 
 if choice and not is_answering:
