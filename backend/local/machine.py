@@ -143,7 +143,7 @@ def _check_gpu(machine: Machine) -> Check:
         False,
         _("No GPU found. Training and answers use the CPU."),
         why=_("The built-in model trains in minutes on a CPU; models of billions of parameters would take days."),
-        how_to_fix=_("Use the built-in model here, or train a larger one on Azure."),
+        how_to_fix=_("Use the built-in model here; a larger one needs a computer with a GPU."),
         is_warning=True,
     )
 
