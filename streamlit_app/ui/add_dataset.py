@@ -59,8 +59,7 @@ def show(datasets: Datasets, *, max_upload_mb: int, is_first: bool) -> None:
 
 
 def _open(dataset: Dataset) -> None:
-    session_key = session.CHECKED_UPLOAD
-    for used in (session_key, "upload", "eval_upload"):  # else the file would still be offered in the list
+    for used in (session.CHECKED_UPLOAD, "upload", "eval_upload"):  # else the file would still be offered in the list
         st.session_state.pop(used, None)
     st.session_state[session.PENDING_TOAST] = _("{name} is ready.").format(name=dataset.name)
     st.switch_page("app_pages/dataset.py", query_params={session.DATASET_PARAMETER: dataset.id})

@@ -133,7 +133,6 @@ def main() -> None:
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True, help="needs a C compiler")
     options = parser.parse_args()
 
-    import numpy as np
     import torch
     from transformers import GenerationConfig, Phi3Config, Phi3ForCausalLM
 
@@ -153,13 +152,7 @@ def main() -> None:
     ]
     with ProcessPoolExecutor() as pool:
         passes = [
-            tuple(
-                torch.from_numpy(part.astype(np.int64 if part.ndim and part.dtype == np.int64 else part.dtype)).to(
-                    device
-                )
-                for part in encoded
-            )
-            for encoded in pool.map(encode_pass, jobs)
+            tuple(torch.from_numpy(part).to(device) for part in encoded) for encoded in pool.map(encode_pass, jobs)
         ]
     print(
         f"{sum(len(p[0]) for p in passes):,} tokens in {len(passes)} passes, {time.time() - started:.0f} s", flush=True
