@@ -3,7 +3,8 @@
 PY := .venv/bin/python
 PYTHON3 := $(shell command -v python3 || command -v python)
 PORT ?=
-PYTEST_ARGS ?=
+# three workers on two cores: much of the time is waiting, for sockets, pages and processes
+PYTEST_ARGS ?= -n 3 --dist loadfile
 
 run: install
 	@$(PY) -m streamlit_app $(if $(PORT),--port $(PORT),)
@@ -38,4 +39,4 @@ bench: install-dev
 	@$(PY) -m benchmarks
 
 clean:
-	rm -rf .venv .venv.lock test-artefacts *.egg-info
+	rm -rf .venv .venv.lock .azurite test-artefacts *.egg-info

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from backend.azure.target import AzureTarget
 from backend.chatting import Chatting
 from backend.datasets import Datasets
 from backend.deployments import Deployments
+from backend.errors import BadInput, Conflict
 from backend.evaluation import Evaluation
+from backend.i18n import _
 from backend.local.target import LocalTarget
 from backend.settings import Settings, quiet_vendors
 from backend.target import Target
@@ -16,9 +23,10 @@ from backend.training import Training
 
 @dataclass(frozen=True)
 class Desk:
-    """Everything that a page or a command may ask."""
+    """Everything that a page or a command may ask. `target` is the one in use, of all `targets` by name."""
 
     settings: Settings
+    targets: Mapping[str, Target]
     target: Target
     datasets: Datasets
     training: Training
@@ -28,14 +36,21 @@ class Desk:
 
 
 def build(settings: Settings | None = None) -> Desk:
+    """Raises BadInput when `PHIDESK_TARGET` names none of the targets."""
     settings = settings or Settings()
     quiet_vendors(settings)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    target = LocalTarget(settings)
+    targets: dict[str, Target] = {target.name: target for target in (LocalTarget(settings), AzureTarget(settings))}
+    return assemble(settings, targets, targets[_chosen(settings, targets)])
+
+
+def assemble(settings: Settings, targets: Mapping[str, Target], target: Target) -> Desk:
+    """The services over the target in use."""
     hub_token = settings.hf_token.get_secret_value() if settings.hf_token else None
     datasets = Datasets(settings.datasets_folder, hub_token=hub_token)
     return Desk(
         settings=settings,
+        targets=targets,
         target=target,
         datasets=datasets,
         training=Training(target, datasets),
@@ -43,3 +58,47 @@ def build(settings: Settings | None = None) -> Desk:
         chatting=Chatting(target, settings.database),
         evaluation=Evaluation(target, datasets),
     )
+
+
+def choose_target(desk: Desk, name: str) -> Desk:
+    """The same desk over another target, which is used from now on. Raises BadInput, or Conflict where it is fixed."""
+    if name not in desk.targets:
+        raise _no_such_target(name, desk.targets)
+    if desk.settings.target and desk.settings.target != name:
+        raise Conflict(
+            _("The target is fixed to {name}.").format(name=desk.settings.target),
+            why=_("The environment variable PHIDESK_TARGET says so."),
+            how_to_fix=_("Remove the variable and start again."),
+            code="target_fixed",
+        )
+    _write_text(desk.settings.target_file, name + "\n")
+    return assemble(desk.settings, desk.targets, desk.targets[name])
+
+
+def _chosen(settings: Settings, targets: Mapping[str, Target]) -> str:
+    """By the environment, else as chosen last, else the first: this computer."""
+    if settings.target:
+        if settings.target not in targets:
+            raise _no_such_target(settings.target, targets)
+        return settings.target
+    try:
+        name = settings.target_file.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        name = ""
+    return name if name in targets else next(iter(targets))
+
+
+def _no_such_target(name: str, targets: Mapping[str, Target]) -> BadInput:
+    return BadInput(
+        _("There is no target {name}.").format(name=name),
+        how_to_fix=_("Use one of: {names}.").format(names=", ".join(targets)),
+        code="no_such_target",
+    )
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(draft).replace(path)

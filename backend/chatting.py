@@ -102,7 +102,8 @@ class Chatting:
                 ),
                 code="endpoint_not_running",
             )
-        return ConnectionValues(found.url, found.contract, found.model, self.target.endpoints.key(endpoint))
+        # Every server behind an endpoint answers to the endpoint's own name, whichever gets this question.
+        return ConnectionValues(found.url, found.contract, found.name, self.target.endpoints.key(endpoint))
 
     def _stream(
         self, conversation: Conversation, question_id: int, question: str, earlier: Sequence[Message]

@@ -1,8 +1,11 @@
-"""The product's words as values. Every border is crossed by these; nothing here imports anything of ours."""
+"""The product's words as values. Every border is crossed by these; nothing here imports anything of ours.
+
+What is needed to connect a place and to keep an eye on its cost is in `domain_setup`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -51,19 +54,9 @@ class Feature(StrEnum):
     STOP_ENDPOINT = "stop_endpoint"
     COST = "cost"
     CANCEL = "cancel"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One precondition of a target: is it met, why (not), and what to do."""
-
-    name: str
-    is_ok: bool
-    what: str
-    why: str = ""
-    how_to_fix: str = ""
-    is_warning: bool = False
-    fix: Callable[[], None] | None = field(default=None, compare=False)
+    MACHINES = "machines"
+    NEW_KEY = "new_key"
+    PUBLISH_FLOW = "publish_flow"
 
 
 @dataclass(frozen=True)
@@ -106,7 +99,10 @@ class Dataset:
 
 @dataclass(frozen=True)
 class BaseModel:
-    """A causal language model that can be tuned: the built-in one, a Hub id, or a folder."""
+    """A causal language model that can be tuned: the built-in one, a Hub id, a folder, or one of a catalogue.
+
+    `source` is `built_in`, `hub`, `folder` or `catalogue` (tuned by the target's own recipe, not by our script).
+    """
 
     id: str
     title: str
@@ -116,6 +112,42 @@ class BaseModel:
     is_local: bool
     fits: bool
     fit_reason: str
+    source: str = "hub"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a run computes, on a target that lets a person choose. Empty values are the target's own defaults.
+
+    `size` is the target's name for a kind of machine; `cluster` names an existing group of them, or the one to make.
+    """
+
+    size: str = ""
+    nodes: int = 1
+    cluster: str = ""
+    is_low_priority: bool = False
+    idle_seconds: int = 120
+    image: str = ""
+
+
+@dataclass(frozen=True)
+class Hosting:
+    """How a deployment is hosted, on a target that lets a person choose. Empty values are the target's own defaults.
+
+    `serving` is the id of one of the target's ways to serve. With `max_instances` above `instances` it scales by
+    itself. `takes_traffic=False` makes a deployment beside the one that answers, to be tested first.
+    """
+
+    size: str = ""
+    instances: int = 1
+    max_instances: int = 1
+    serving: str = ""
+    takes_traffic: bool = True
+    expires_at: datetime | None = None
+
+
+DEFAULT_MACHINE = Machine()
+DEFAULT_HOSTING = Hosting()
 
 
 @dataclass(frozen=True)
@@ -139,6 +171,7 @@ class JobSpec:
     tuned_model: str = ""
     base_revision: str = ""
     source_job: str = ""
+    machine: Machine = DEFAULT_MACHINE
 
 
 @dataclass(frozen=True)
@@ -170,6 +203,7 @@ class Job:
     result: Mapping[str, Any] = field(default_factory=dict)
     can_resume: bool = False
     attempt: int = 1
+    link: str = ""
 
     @property
     def id(self) -> str:
@@ -219,11 +253,14 @@ class Deployment:
     model: str
     traffic_percent: int
     state: EndpointState
+    hosting: Hosting = DEFAULT_HOSTING
+    detail: str = ""
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A place that answers. `url` is the base; `contract` is the body it takes: openai, mlflow or foundry."""
+    """A place that answers. `url` is the base; `contract` is the body it takes: openai, mlflow, foundry or flow."""
 
     name: str
     state: EndpointState
@@ -233,6 +270,8 @@ class Endpoint:
     deployments: tuple[Deployment, ...]
     created_at: datetime
     failure: Failure | None = None
+    expires_at: datetime | None = None
+    link: str = ""
 
     @property
     def model(self) -> str:

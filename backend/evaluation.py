@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter, ValidationError
 
 from backend.datasets import Datasets
-from backend.domain import Job, JobKind, JobSpec, JobState, LogChunk, Message, MetricPoint
+from backend.domain import DEFAULT_MACHINE, Job, JobKind, JobSpec, JobState, LogChunk, Message, MetricPoint
 from backend.errors import BadInput, Conflict, JobFailed, NotFound, PhiDeskError
 from backend.i18n import _
 from backend.target import Target
@@ -57,7 +57,10 @@ class Evaluation:
         self.datasets = datasets
 
     def spec(self, model: str, *, dataset_id: str = "", max_rows: int = 50, max_new_tokens: int = 64) -> JobSpec:
-        """Compare a registered model (`name:version`) with its base, on its own dataset unless one is named."""
+        """Compare a registered model (`name:version`) with its base, on its own dataset unless one is named.
+
+        It takes one machine of the kind that trained the model.
+        """
         for name, value in {"max_rows": max_rows, "max_new_tokens": max_new_tokens}.items():
             least, most = LIMITS[name]
             if not least <= value <= most:
@@ -94,6 +97,7 @@ class Evaluation:
             tuned_model=registered.ref,
             base_revision=run.base_revision if run else "",
             source_job=registered.job_id,
+            machine=replace(run.machine, nodes=1) if run else DEFAULT_MACHINE,
         )
 
     def start(self, spec: JobSpec) -> Job:

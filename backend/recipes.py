@@ -15,6 +15,7 @@ from backend.i18n import _
 Value = str | int | float | bool | None
 FIRST = ("quick", "balanced", "thorough", "lora", "tutorial")
 """The order on the page; others follow by name."""
+MOST_PARAMETERS_OF_A_SMALL_MODEL = 200_000_000
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ def read_recipes(folder: Path) -> Sequence[Recipe]:
         found.append(Recipe(path.stem, recipe["title"], recipe["good_for"], recipe["arguments"]))
     place = {name: number for number, name in enumerate(FIRST)}
     return sorted(found, key=lambda recipe: (place.get(recipe.id, len(place)), recipe.id))
+
+
+def suited_to(base_parameters: int) -> str:
+    """Id of the preset for a base model of this size; 0: not known. The quick one would spoil a large model."""
+    return "quick" if 0 < base_parameters <= MOST_PARAMETERS_OF_A_SMALL_MODEL else "lora"
 
 
 def parameters() -> Sequence[Parameter]:

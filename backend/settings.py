@@ -19,6 +19,8 @@ class Settings(BaseSettings):
     port: int = 8501
     language: str = "en"
     max_upload_mb: int = 50
+    azure_timeout_seconds: float = 60
+    target: str = ""
     hf_token: SecretStr | None = Field(default=None, validation_alias="HF_TOKEN")
 
     @property
@@ -36,6 +38,11 @@ class Settings(BaseSettings):
     @property
     def database(self) -> Path:
         return self.home / "desk.db"
+
+    @property
+    def target_file(self) -> Path:
+        """Holds the name of the target in use, unless `PHIDESK_TARGET` says it."""
+        return self.home / "target"
 
     @property
     def mlflow_database(self) -> Path:

@@ -1,25 +1,44 @@
 """The one interface between the services and a place that trains and serves: this computer, or Azure ML.
 
 A target never raises its vendor's errors (HOUSE 16), never blocks in `submit`, `create` or `deploy`,
-and treats cancelling or deleting what is already gone as success.
+and treats cancelling or deleting what is already gone as success. What a place may lack (`setup`, `machines`, `costs`,
+`flows`) is None there, and `unsupported` says why in words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from backend.domain import (
+    DEFAULT_HOSTING,
     BaseModel,
-    Check,
     Endpoint,
     Feature,
+    Hosting,
     Job,
     JobKind,
     JobSpec,
     LogChunk,
     MetricPoint,
     Model,
+)
+from backend.domain_setup import (
+    Check,
+    Choice,
+    CodeFile,
+    CostLine,
+    MachineSize,
+    Operation,
+    Option,
+    Publication,
+    Purpose,
+    Resource,
+    ServingWay,
+    SignIn,
+    SignInWay,
 )
 
 
@@ -50,6 +69,12 @@ class Jobs(Protocol):
     def delete(self, job_id: str) -> None:
         """Remove a final job and its files. Raises Conflict while it runs."""
 
+    def download(self, job_id: str, folder: Path) -> Path:
+        """Copy the job's outputs into a new folder in `folder`; returns it. Raises Conflict unless the job is final."""
+
+    def as_code(self, spec: JobSpec) -> Sequence[CodeFile]:
+        """What does the same without the app, in the target's own language; empty where there is none."""
+
 
 class Models(Protocol):
     def register(self, job_id: str, name: str) -> Model:
@@ -69,13 +94,24 @@ class Endpoints(Protocol):
     def create(self, name: str) -> Endpoint:
         """Idempotent. Raises BadInput for a name that is not 3 to 32 of a-z, 0-9 and hyphen."""
 
-    def deploy(self, endpoint: str, model: str, deployment: str = "main") -> Endpoint:
+    def deploy(self, endpoint: str, model: str, deployment: str = "", hosting: Hosting = DEFAULT_HOSTING) -> Endpoint:
         """Returns at once; `get` tells when it is RUNNING. `model` is a registry ref or a base model's id.
 
-        Deploying another model to a running endpoint keeps the old one answering until the new one does.
+        Deploying another model to a running endpoint keeps the old one answering until the new one does. Without
+        a name the target names the deployment.
         """
 
-    def set_traffic(self, endpoint: str, percent: Mapping[str, int]) -> Endpoint: ...
+    def set_traffic(self, endpoint: str, percent: Mapping[str, int]) -> Endpoint:
+        """Shares of deployments in percent, 100 in all. Raises BadInput, or Conflict for one that is not ready."""
+
+    def test(self, endpoint: str, deployment: str, question: str) -> str:
+        """One answer by one deployment, whatever its traffic."""
+
+    def remove_deployment(self, endpoint: str, deployment: str) -> Endpoint:
+        """Raises Conflict while it has traffic. One that is gone already is fine."""
+
+    def set_expiry(self, endpoint: str, expires_at: datetime | None) -> Endpoint:
+        """When the endpoint is due to be deleted; None means never."""
 
     def list(self) -> Sequence[Endpoint]: ...
 
@@ -84,14 +120,97 @@ class Endpoints(Protocol):
 
     def start(self, name: str) -> Endpoint: ...
 
-    def stop(self, name: str) -> Endpoint: ...
+    def stop(self, name: str) -> Endpoint:
+        """No deployment computes (or costs) any more; name, address and key stay, and `start` brings them back."""
 
     def logs(self, name: str, since: int | None = None) -> LogChunk: ...
 
     def key(self, name: str) -> str:
         """The secret that a caller sends as `Authorization: Bearer`. Never log or store it."""
 
+    def renew_key(self, name: str) -> None:
+        """The old key stops working."""
+
     def delete(self, name: str) -> None: ...
+
+    def as_code(self, endpoint: str, model: str, hosting: Hosting) -> Sequence[CodeFile]:
+        """What does the same without the app, in the target's own language; empty where there is none."""
+
+
+class Setup(Protocol):
+    """Connects a place that needs an account: sign in, choose or create what is needed, see how far that is."""
+
+    def ways_to_sign_in(self) -> Sequence[SignInWay]: ...
+
+    def sign_in(self, way: str) -> SignIn:
+        """Begins, and returns at once; `sign_in_state` tells how it goes."""
+
+    def sign_in_state(self) -> SignIn: ...
+
+    def sign_out(self) -> None: ...
+
+    def choices(self) -> Sequence[Choice]:
+        """In the order of dependence, each with what is chosen now."""
+
+    def choose(self, choice: str, option: str) -> None:
+        """What depends on it and no longer fits is forgotten. Raises BadInput for an option that is not there."""
+
+    def create(self, choice: str, values: Mapping[str, str]) -> Operation:
+        """Create what can then be chosen (it is chosen when it is there). Raises BadInput, naming the field."""
+
+    def fix_all(self) -> Operation:
+        """The fixes of all checks that are not met (warnings are left), in order, going on where one can't."""
+
+    def operations(self) -> Sequence[Operation]:
+        """What goes on, or ended and was not dismissed; newest first. Those of an earlier start of the app too."""
+
+    def resume(self) -> None:
+        """Go on with what an earlier start of the app left unfinished."""
+
+    def retry(self, operation_id: str) -> Operation: ...
+
+    def dismiss(self, operation_id: str) -> None: ...
+
+    def export(self) -> str:
+        """A YAML file that reproduces this set-up elsewhere. It holds no secret."""
+
+    def apply(self, text: str) -> Operation:
+        """Choose, and create where missing, what such a file names. Raises BadInput with line and field."""
+
+
+class Machines(Protocol):
+    def sizes(self, purpose: Purpose) -> Sequence[MachineSize]:
+        """What the place offers, the default first, then those that can be used, the cheapest first."""
+
+    def clusters(self) -> Sequence[Option]:
+        """Groups of machines that are there already."""
+
+    def ways_to_serve(self, model: str) -> Sequence[ServingWay]:
+        """The default first."""
+
+
+class Costs(Protocol):
+    def lines(self) -> Sequence[CostLine]:
+        """What is on first, then what ended in the last 30 days."""
+
+    def inventory(self) -> Sequence[Resource]:
+        """Everything that Phi Desk created here and that still exists."""
+
+    def delete(self, resource_id: str) -> None: ...
+
+    def delete_all(self) -> Operation:
+        """Everything in the inventory that may be deleted."""
+
+
+class Flows(Protocol):
+    """The chat flow, put where a team can use it."""
+
+    def connect(self, endpoint: str) -> str:
+        """A connection that holds the endpoint's address and key, not shared to all; returns its name."""
+
+    def publish(self, endpoint: str, *, deploy: bool = False) -> Operation: ...
+
+    def publications(self) -> Sequence[Publication]: ...
 
 
 class Target(Protocol):
@@ -101,6 +220,10 @@ class Target(Protocol):
     jobs: Jobs
     models: Models
     endpoints: Endpoints
+    setup: Setup | None
+    machines: Machines | None
+    costs: Costs | None
+    flows: Flows | None
 
     def check(self) -> Sequence[Check]:
         """Every precondition, met or not."""

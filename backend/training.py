@@ -8,10 +8,22 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backend import estimates, recipes
+from backend import commands, estimates, recipes
 from backend.dataset_files import slug
 from backend.datasets import Datasets
-from backend.domain import BaseModel, Job, JobKind, JobSpec, JobState, LogChunk, MetricPoint, Model
+from backend.domain import (
+    DEFAULT_MACHINE,
+    BaseModel,
+    Job,
+    JobKind,
+    JobSpec,
+    JobState,
+    LogChunk,
+    Machine,
+    MetricPoint,
+    Model,
+)
+from backend.domain_setup import CodeFile
 from backend.errors import BadInput, Conflict, NotFound, Unavailable
 from backend.estimates import Estimate, PastRun
 from backend.i18n import _, ngettext
@@ -21,6 +33,7 @@ from backend.target import Target
 RECIPES = Path(__file__).parent.parent / "training_job" / "recipes"
 POLL_SECONDS = 0.5
 LONGEST_NAME = 80
+MOST_NODES = 64
 
 
 class Training:
@@ -56,6 +69,7 @@ class Training:
         base_model: str,
         recipe: str = "quick",
         overrides: Mapping[str, Value] | None = None,
+        machine: Machine = DEFAULT_MACHINE,
     ) -> JobSpec:
         """Every value checked. Raises BadInput (field and allowed range) or NotFound (dataset, recipe)."""
         shown = _checked_name(name)
@@ -81,10 +95,24 @@ class Training:
             dataset_sha256=dataset.sha256,
             arguments=recipes.check_values({**preset.values, **(overrides or {})}),
             recipe=preset.id,
+            machine=_checked_machine(machine),
         )
 
+    def as_code(self, spec: JobSpec) -> Sequence[CodeFile]:
+        """The same as a command line, and as files in the target's own language."""
+        preset = self.recipe(spec.recipe)
+        changed = {name: value for name, value in spec.arguments.items() if preset.values.get(name) != value}
+        return [commands.train_command(spec, changed), *self.target.jobs.as_code(spec)]
+
+    def download(self, job_id: str, folder: Path) -> Path:
+        """Copy a final run's outputs into a new folder in `folder`; returns it."""
+        return self.target.jobs.download(job_id, folder)
+
     def estimate(self, spec: JobSpec) -> Estimate:
-        """From finished runs of the same base model where there are any, else from this computer's arithmetic."""
+        """From finished runs of the same base model on such a machine, else from this computer's arithmetic.
+
+        Of machines elsewhere nothing is known before a run has finished there.
+        """
         train = self.datasets.statistics(spec.dataset_id).train
         work = estimates.work_of(spec.arguments, train.rows, train.tokens, train.longest_tokens)
         base = self._base_model(spec.base_model)
@@ -97,6 +125,9 @@ class Training:
                 "From {count} finished runs with this base model here.",
                 len(past),
             ).format(count=len(past))
+        elif self.target.machines is not None:
+            seconds = 0.0
+            basis = _("No run with this base model has finished on such a machine yet, so its time is not known.")
         elif parameters:
             speed = estimates.measure_gflops()
             seconds = estimates.seconds_from_arithmetic(work, parameters, spec.arguments, speed)
@@ -106,7 +137,9 @@ class Training:
             basis = _("The size of this base model is not known yet, so neither time nor memory is.")
         memory = estimates.memory_bytes(work, parameters, spec.arguments) if parameters else 0
         fits = None
-        if base and memory:  # the target knows of a GPU and judges LoRA; a full fine-tune needs far more than that
+        if self.target.machines is not None:
+            fits = None if base is None or base.fits else False
+        elif base and memory:  # the target knows of a GPU and judges LoRA; a full fine-tune needs far more than that
             fits = base.fits and (spec.arguments.get("method") == "lora" or estimates.fits_here(memory))
         return Estimate(
             seconds=seconds,
@@ -182,7 +215,7 @@ class Training:
         past = []
         for job in self.target.jobs.list(kind=JobKind.FINE_TUNE, limit=20):
             seconds = job.result.get("train_seconds")
-            same = job.spec.base_model == spec.base_model and all(
+            same = _work_place(job.spec) == _work_place(spec) and all(
                 job.spec.arguments.get(name) == spec.arguments.get(name)
                 for name in ("method", "gradient_checkpointing")
             )
@@ -196,6 +229,10 @@ class Training:
             others = max(0.0, (job.ended_at - job.started_at).total_seconds() - seconds)
             past.append(PastRun(float(seconds), others, work.tokens))
         return past
+
+
+def _work_place(spec: JobSpec) -> tuple[str, str, int]:
+    return spec.base_model, spec.machine.size, spec.machine.nodes
 
 
 def new_job_id() -> str:
@@ -216,3 +253,13 @@ def _checked_name(name: str) -> str:
             code="name_too_long",
         )
     return shown
+
+
+def _checked_machine(machine: Machine) -> Machine:
+    if not 1 <= machine.nodes <= MOST_NODES:
+        raise BadInput(
+            _("{n} nodes is not possible.").format(n=machine.nodes),
+            how_to_fix=_("Use 1 to {most}.").format(most=MOST_NODES),
+            code="bad_nodes",
+        )
+    return machine

@@ -1,7 +1,7 @@
 """Builds .venv with the pinned requirements; a second call is done in a blink. Standard library only, any Python 3.
 
 python3 scripts/install.py          what the app needs
-python3 scripts/install.py --dev    and the test tools, and a browser for the browser tests
+python3 scripts/install.py --dev    and the test tools, a browser for the browser tests, Azurite for the Azure tests
 """
 
 import argparse
@@ -18,6 +18,7 @@ VENV = os.environ.get("PHIDESK_VENV", os.path.join(ROOT, ".venv"))
 WANTED = ((3, 11), (3, 12), (3, 13))
 NEEDED_GB = 6
 UV = "uv==0.13.8"
+AZURITE = "3.35.0"  # Microsoft's emulator of Azure Storage; the last one for Node.js below 21
 
 
 def say(text):
@@ -123,9 +124,32 @@ def install_browser():
     subprocess.call([os.path.join(VENV, "bin", "python"), "-m", "playwright", "install", "chromium"])
 
 
+def install_azurite():
+    """The store behind the Azure tests, in .azurite; without npm those tests are skipped, and say so."""
+    folder = os.path.join(ROOT, ".azurite")
+    try:
+        with open(os.path.join(folder, "node_modules", "azurite", "package.json")) as file:
+            if '"version": "{}"'.format(AZURITE) in file.read():
+                return
+    except OSError:
+        pass
+    npm = shutil.which("npm")
+    if npm is None:
+        say("npm is missing, so the Azure tests will be skipped. Install Node.js 20 or newer, then run this again.")
+        return
+    say("installing Azurite for the Azure tests")
+    os.makedirs(folder, exist_ok=True)
+    command = [npm, "install", "--no-save", "--no-audit", "--no-fund", "--omit=dev", "--loglevel=error"]
+    if subprocess.call([*command, "--prefix", folder, "azurite@" + AZURITE]) != 0:
+        say(
+            "npm could not install Azurite, so the Azure tests will be skipped. The reason stands above. "
+            "Behind a mirror, set npm's registry (npm config set registry URL), then run this again."
+        )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dev", action="store_true", help="and the test tools and a browser")
+    parser.add_argument("--dev", action="store_true", help="and the test tools, a browser, Azurite")
     dev = parser.parse_args().dev
     os.makedirs(os.path.dirname(VENV) or ".", exist_ok=True)
     stamp = os.path.join(VENV, "phidesk-installed")
@@ -147,6 +171,7 @@ def main():
             say("installed in {:.0f} s".format(time.time() - started))
         if dev:
             install_browser()
+            install_azurite()
 
 
 if __name__ == "__main__":

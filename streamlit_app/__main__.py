@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import sys
 
 from pydantic import ValidationError
@@ -38,4 +40,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    # Work at a cloud goes on there, and is taken up by the next start: nobody waits for it here.
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(status)

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from backend.i18n import _
-from streamlit_app.ui import errors
+from streamlit_app.ui import due_endpoints, errors
 from streamlit_app.ui.status_bar import status_bar
 
 ASSETS = Path(__file__).parent / "assets"
@@ -34,5 +34,6 @@ with st.bottom:
     status_bar()
 
 errors.show_pending()
+due_endpoints.show()
 with errors.shown():
     page.run()

@@ -10,16 +10,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from backend.domain import (
     BUILT_IN_MODEL,
+    DEFAULT_HOSTING,
     BaseModel,
-    Check,
     Deployment,
     Endpoint,
     EndpointState,
     Failure,
     Feature,
+    Hosting,
     Job,
     JobKind,
     JobSpec,
@@ -28,7 +30,9 @@ from backend.domain import (
     MetricPoint,
     Model,
 )
-from backend.errors import BadInput, Conflict, NotFound
+from backend.domain_setup import Check, CodeFile
+from backend.errors import BadInput, Conflict, NotFound, Unavailable
+from backend.target import Costs, Flows, Machines, Setup
 
 FIRST_MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 RESULT = {
@@ -172,6 +176,19 @@ class FakeJobs:
             raise Conflict(f"The run {job_id} holds a registered model.", code="job_has_model")
         del self.runs[job_id]
 
+    def download(self, job_id: str, folder: Path) -> Path:
+        run = self._run(job_id)
+        made = folder / f"phidesk-{job_id}"
+        if not run.job.state.is_final or made.exists():
+            raise Conflict(f"The run {job_id} is still going on, or {made} is there already.", code="no_download")
+        made.mkdir(parents=True)
+        for name, content in run.files.items():
+            (made / name).write_bytes(content)
+        return made
+
+    def as_code(self, spec: JobSpec) -> Sequence[CodeFile]:
+        return ()
+
 
 class FakeModels:
     def __init__(self, clock: Clock, jobs: FakeJobs) -> None:
@@ -224,6 +241,7 @@ class FakeEndpoints:
         self.models = models
         self.endpoints: dict[str, Endpoint] = {}
         self.loading: dict[str, Deployment] = {}
+        self.keys: dict[str, int] = {}
 
     def _get(self, name: str) -> Endpoint:
         if not re.fullmatch(r"[a-z0-9-]{3,32}", name):
@@ -257,11 +275,10 @@ class FakeEndpoints:
             self.endpoints[name] = endpoint
             return endpoint
 
-    def deploy(self, endpoint: str, model: str, deployment: str = "main") -> Endpoint:
+    def deploy(self, endpoint: str, model: str, deployment: str = "", hosting: Hosting = DEFAULT_HOSTING) -> Endpoint:
         current = self._get(endpoint)
-        if "/" not in model:
-            model = self.models.get(model).ref
-        new = Deployment(deployment, model, 100, EndpointState.CREATING)
+        model = self._ref(model)
+        new = Deployment(deployment or "main", model, 100, EndpointState.CREATING)
         if current.state == EndpointState.RUNNING:
             if current.model != model:
                 self.loading[endpoint] = new
@@ -269,11 +286,34 @@ class FakeEndpoints:
         url = current.url or f"http://127.0.0.1:{20000 + len(self.endpoints)}"
         return self._put(replace(current, url=url, deployments=(new,), detail=""), EndpointState.CREATING)
 
+    def _ref(self, model: str) -> str:
+        return model if "/" in model else self.models.get(model).ref
+
     def set_traffic(self, endpoint: str, percent: Mapping[str, int]) -> Endpoint:
         current = self._get(endpoint)
         if dict(percent) != {part.name: 100 for part in current.deployments}:
             raise BadInput("Traffic can't be split here.", code="no_traffic_split")
         return current
+
+    def test(self, endpoint: str, deployment: str, question: str) -> str:
+        found = next((part for part in self._get(endpoint).deployments if part.name == deployment), None)
+        if found is None or found.state != EndpointState.RUNNING:
+            raise Unavailable(f"{deployment} does not answer.", why="It is not on.", code="endpoint_not_running")
+        return f"{found.model} answers: {question}"
+
+    def remove_deployment(self, endpoint: str, deployment: str) -> Endpoint:
+        current = self._get(endpoint)
+        parts = [part for part in current.deployments if part.name == deployment]
+        if any(part.traffic_percent for part in parts):
+            raise Conflict(f"{deployment} has traffic.", code="deployment_has_traffic")
+        rest = tuple(part for part in current.deployments if part not in parts)
+        self.endpoints[endpoint] = replace(current, deployments=rest)
+        return self.endpoints[endpoint]
+
+    def set_expiry(self, endpoint: str, expires_at: datetime | None) -> Endpoint:
+        if expires_at is not None:
+            raise BadInput("An endpoint here has no end.", code="no_expiry")
+        return self._get(endpoint)
 
     def list(self) -> Sequence[Endpoint]:
         return sorted(self.endpoints.values(), key=lambda endpoint: endpoint.created_at, reverse=True)
@@ -299,7 +339,13 @@ class FakeEndpoints:
         return LogChunk(text[start:], start, len(text))
 
     def key(self, name: str) -> str:
-        return f"fake-key-of-{self._get(name).name}"
+        return f"fake-key-of-{self._get(name).name}-{self.keys.get(name, 1)}"
+
+    def renew_key(self, name: str) -> None:
+        self.keys[self._get(name).name] = self.keys.get(name, 1) + 1
+
+    def as_code(self, endpoint: str, model: str, hosting: Hosting) -> Sequence[CodeFile]:
+        return ()
 
     def delete(self, name: str) -> None:
         self.endpoints.pop(name, None)
@@ -312,7 +358,12 @@ class FakeTarget:
 
     def __init__(self) -> None:
         clock = Clock()
+        self.clock = clock
         self.unsupported: dict[Feature, str] = {Feature.TRAFFIC_SPLIT: "One model answers everything here."}
+        self.setup: Setup | None = None
+        self.machines: Machines | None = None
+        self.costs: Costs | None = None
+        self.flows: Flows | None = None
         self.jobs = FakeJobs(clock)
         self.models = FakeModels(clock, self.jobs)
         self.endpoints = FakeEndpoints(clock, self.models)

@@ -7,9 +7,9 @@ import sys
 
 import typer
 
-from backend.cli import chat, data, deploy, evaluate, models, runs, setup, train
+from backend.cli import chat, costs, data, deploy, evaluate, flow, machines, models, runs, setup, target, train
 from backend.cli.demo import demo
-from backend.errors import PhiDeskError
+from backend.errors import BadInput, PhiDeskError
 from backend.i18n import _
 
 HELP = _("""Fine-tune a Phi chat model on your own examples, deploy it and chat with it.
@@ -36,12 +36,16 @@ app = typer.Typer(
 GROUPS = (
     (data, "data", _("Datasets: check, add, list, show, delete.")),
     (train, "train", _("Start a fine-tuning; see the presets.")),
-    (runs, "runs", _("Runs: list, show, logs, stop, resume, register, delete.")),
+    (runs, "runs", _("Runs: list, show, logs, stop, resume, register, download, code, delete.")),
     (models, "models", _("Registered models, and base models that can be tuned.")),
-    (deploy, "deploy", _("Endpoints: create, list, show, start, stop, key, delete.")),
+    (deploy, "deploy", _("Endpoints: create, list, start, stop, traffic, test, expiry, key, delete.")),
     (chat, "chat", _("Ask an endpoint through the prompt flow.")),
     (evaluate, "evaluate", _("Compare a tuned model with its base.")),
-    (setup, "setup", _("What this place has and lacks.")),
+    (target, "target", _("Where models train and answer: list, use.")),
+    (setup, "setup", _("Connect the target, see what it has and lacks, and mend that.")),
+    (machines, "machines", _("Sizes, prices and quotas of the target's machines.")),
+    (costs, "costs", _("What is on and what it costs; what was made, and deleting it.")),
+    (flow, "flow", _("The chat flow, for a team.")),
 )
 for module, name, title in GROUPS:
     group = new_group(title)
@@ -62,13 +66,25 @@ def start_app(context: typer.Context) -> None:
 def main() -> None:
     as_json = "--json" in sys.argv[1:]
     try:
-        app(prog_name="phidesk")
+        sys.exit(_run(as_json))
     except PhiDeskError as error:
         _report(error, as_json)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _run(as_json: bool) -> int:
+    """The exit status. With --json wrong usage is a PhiDeskError too, so that it has the form of every other error."""
+    if not as_json:
+        return app(prog_name="phidesk") or 0
+    try:
+        return app(prog_name="phidesk", standalone_mode=False) or 0
+    except typer.TyperException as error:
+        raise BadInput(
+            error.format_message(), how_to_fix=_("See the same command with --help."), code="bad_usage"
+        ) from None
 
 
 def _report(error: PhiDeskError, as_json: bool) -> None:

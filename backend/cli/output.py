@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +13,9 @@ from backend.i18n import _
 
 if TYPE_CHECKING:
     from backend.bootstrap import Desk
+    from backend.domain_setup import CodeFile
 
+SaveTo = Annotated[Path | None, typer.Option("--to", help=_("Write the files into this folder."))]
 AsJson = Annotated[bool, typer.Option("--json", help=_("One JSON object on standard output."))]
 
 
@@ -48,6 +51,19 @@ def show(as_json: bool, value: Any, *lines: str) -> None:
     else:
         for line in lines:
             typer.echo(harmless(line))
+
+
+def show_code(as_json: bool, files: Sequence[CodeFile], folder: Path | None) -> None:
+    """Print the files, or write them into a folder."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            (folder / Path(file.name).name).write_text(file.text, encoding="utf-8")
+        names = [str(folder / Path(file.name).name) for file in files]
+        show(as_json, {"files": names}, *names)
+        return
+    lines = [line for file in files for line in (f"# {file.name}", file.text)]
+    show(as_json, {"files": list(files)}, *lines)
 
 
 def say(text: str) -> None:

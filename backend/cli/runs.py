@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from backend.cli.output import AsJson, desk, harmless, show, table
+from backend.cli.output import AsJson, SaveTo, desk, harmless, show, show_code, table
 from backend.cli.watching import POLL_SECONDS, end_with, follow
 from backend.domain import Job
 from backend.i18n import _
@@ -24,6 +25,8 @@ def add_to(group: typer.Typer) -> None:
     group.command("stop")(stop)
     group.command("resume")(resume)
     group.command("register")(register)
+    group.command("download")(download)
+    group.command("code")(code)
     group.command("delete")(delete)
 
 
@@ -97,6 +100,22 @@ def register(
     """Put a completed run's model into the registry."""
     model = desk().training.register(run, name)
     show(as_json, {**_fields(model), "ref": model.ref}, _("Registered {ref}.").format(ref=model.ref))
+
+
+def download(
+    run: RunId,
+    to: Annotated[Path, typer.Option(help=_("The folder that gets a new folder with the outputs."))] = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Copy the outputs of a run that is over."""
+    folder = desk().training.download(run, to.resolve())
+    show(as_json, {"folder": str(folder)}, _("The outputs are in {folder}.").format(folder=folder))
+
+
+def code(run: RunId, to: SaveTo = None, as_json: AsJson = False) -> None:
+    """What does the same as the run without the app: a command line, and the target's own files."""
+    training = desk().training
+    show_code(as_json, training.as_code(training.get(run).spec), to)
 
 
 def delete(run: RunId, as_json: AsJson = False) -> None:

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from backend.cli.output import AsJson, desk, read_settings, show, table
+from backend.cli.parts import part_of
 from backend.cli.watching import end_with, follow
-from backend.domain import BUILT_IN_MODEL
+from backend.domain import BUILT_IN_MODEL, DEFAULT_MACHINE, Machine
 from backend.i18n import _
 
 
@@ -28,13 +29,23 @@ def start(
     changes: Annotated[
         list[str] | None, typer.Option("--set", help=_("A change to the preset, name=value; may be repeated."))
     ] = None,
+    size: Annotated[str, typer.Option(help=_("Machine size; see: phidesk machines list."))] = "",
+    nodes: Annotated[int, typer.Option(help=_("How many machines."))] = 1,
+    is_low_priority: Annotated[
+        bool, typer.Option("--low-priority", help=_("Cheaper machines that may be taken away."))
+    ] = False,
+    cluster: Annotated[str, typer.Option(help=_("A group of machines that is there, or the one to make."))] = "",
+    image: Annotated[str, typer.Option(help=_("Container image that the run's packages are put on."))] = "",
     wait: Annotated[bool, typer.Option("--wait", help=_("Follow it to its end; exit status 7 when it fails."))] = False,
     as_json: AsJson = False,
 ) -> None:
     """Start a run and return at once, or follow it with --wait."""
     services = desk()
     training, found = services.training, services.datasets.find(dataset)
-    spec = training.spec(name or found.name, found.id, base, recipe, read_settings(changes or []))
+    machine = Machine(size=size, nodes=nodes, cluster=cluster, is_low_priority=is_low_priority, image=image)
+    if machine != DEFAULT_MACHINE:
+        part_of(services.target, services.target.machines)
+    spec = training.spec(name or found.name, found.id, base, recipe, read_settings(changes or []), machine)
     job = training.start(spec)
     if wait:
         job = follow(training, job.id)

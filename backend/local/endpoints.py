@@ -11,11 +11,15 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from backend.domain import Endpoint, LogChunk
-from backend.errors import BadInput, Conflict, NotFound
+import requests
+
+from backend.domain import DEFAULT_HOSTING, Endpoint, EndpointState, Hosting, LogChunk
+from backend.domain_setup import CodeFile
+from backend.errors import BadInput, Conflict, NotFound, Unavailable
 from backend.i18n import _
 from backend.local.base_models import BaseModels
 from backend.local.endpoint_folder import EndpointFolder, ServerFolder, check_endpoint_name
@@ -26,6 +30,7 @@ from backend.local.processes import python_environment, start_detached
 from backend.settings import QUIET_ENVIRONMENT
 
 STOP_GRACE = 5.0
+TEST_SECONDS = 120
 KEPT_SERVERS = 3
 """Folders of former servers that are kept for their logs."""
 
@@ -55,7 +60,8 @@ class LocalEndpoints:
                 write_json(endpoint.file, {"created_at": time.time(), "wanted": "stopped", "port": 0})
         return endpoint.look()
 
-    def deploy(self, endpoint: str, model: str, deployment: str = "main") -> Endpoint:
+    def deploy(self, endpoint: str, model: str, deployment: str = "", hosting: Hosting = DEFAULT_HOSTING) -> Endpoint:
+        """`hosting` says nothing here: this computer is the only machine."""
         folder = self._existing(endpoint)
         name = self.name_of(model)
         path = self.bases.resolve(name)
@@ -68,7 +74,9 @@ class LocalEndpoints:
                 if newest and newest.is_alive and not newest.is_ready:
                     _end(newest)  # superseded before it ever answered
                 self._start_server(folder, values, name, path)
-                write_json(folder.file, self._remember(folder, values, wanted="running", deployment=deployment))
+                write_json(
+                    folder.file, self._remember(folder, values, wanted="running", deployment=deployment or "main")
+                )
         return folder.look()
 
     def _remember(self, folder: EndpointFolder, values: dict[str, Any], **changes: str) -> dict[str, Any]:
@@ -110,6 +118,49 @@ class LocalEndpoints:
                 code="no_traffic_split",
             )
         return folder.look()
+
+    def test(self, endpoint: str, deployment: str, question: str) -> str:
+        found = self.get(endpoint)
+        if found.state != EndpointState.RUNNING:
+            raise Unavailable(
+                _("The endpoint {name} is not running.").format(name=endpoint),
+                how_to_fix=_("Start it."),
+                code="endpoint_not_running",
+            )
+        body = {"model": found.model, "messages": [{"role": "user", "content": question}], "max_tokens": 128}
+        headers = {"Authorization": f"Bearer {self.key(endpoint)}"}
+        try:
+            reply = requests.post(
+                f"{found.url}/v1/chat/completions", json=body, headers=headers, timeout=(10, TEST_SECONDS)
+            )
+            reply.raise_for_status()
+        except requests.RequestException as error:
+            raise Unavailable(
+                _("The endpoint {name} gave no answer.").format(name=endpoint),
+                how_to_fix=_("See its log."),
+                code="no_answer",
+                raw=str(error),
+            ) from error
+        return str(reply.json()["choices"][0]["message"]["content"])
+
+    def remove_deployment(self, endpoint: str, deployment: str) -> Endpoint:
+        found = self.get(endpoint)
+        if any(one.name == deployment for one in found.deployments):
+            raise Conflict(
+                _("{deployment} answers everything that {name} is asked.").format(deployment=deployment, name=endpoint),
+                how_to_fix=_("Stop or delete the endpoint instead."),
+                code="deployment_has_traffic",
+            )
+        return found
+
+    def set_expiry(self, endpoint: str, expires_at: datetime | None) -> Endpoint:
+        if expires_at is not None:
+            raise BadInput(
+                _("An endpoint on this computer costs nothing, so it has no end."),
+                how_to_fix=_("Stop it when you no longer need it."),
+                code="no_expiry",
+            )
+        return self.get(endpoint)
 
     def list(self) -> Sequence[Endpoint]:
         found = []
@@ -166,6 +217,20 @@ class LocalEndpoints:
                 how_to_fix=_("Delete the endpoint and create it again."),
                 code="no_key",
             ) from None
+
+    def renew_key(self, name: str) -> None:
+        folder = self._existing(name)
+        is_on = folder.read()["wanted"] == "running"
+        with self._lock():
+            if is_on:
+                self._stop(folder)
+            delete_key(folder.path)
+            make_key(folder.path)
+        if is_on:
+            self.start(name)
+
+    def as_code(self, endpoint: str, model: str, hosting: Hosting) -> Sequence[CodeFile]:
+        return ()
 
     def delete(self, name: str) -> None:
         try:

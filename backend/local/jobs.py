@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.domain import Job, JobKind, JobSpec, JobState, LogChunk, MetricPoint
+from backend.domain_setup import CodeFile
 from backend.errors import Conflict, NoRoom, NotFound
 from backend.i18n import _
 from backend.local.base_models import BaseModels
@@ -192,6 +193,28 @@ class LocalJobs:
             ) from None
         self._start_supervisor(run)
         return self.get(job_id)
+
+    def download(self, job_id: str, folder: Path) -> Path:
+        run = self._run(job_id)
+        if not self._read(run).state.is_final:
+            raise Conflict(
+                _("The run {id} is still going on.").format(id=job_id),
+                how_to_fix=_("Wait until it has ended, or stop it."),
+                code="job_is_running",
+            )
+        made = folder / f"phidesk-{job_id}"
+        try:
+            shutil.copytree(run.output, made, ignore=shutil.ignore_patterns("checkpoints"))
+        except FileExistsError as error:
+            raise Conflict(
+                _("{folder} is there already.").format(folder=made),
+                how_to_fix=_("Choose another folder, or remove this one."),
+                code="folder_exists",
+            ) from error
+        return made
+
+    def as_code(self, spec: JobSpec) -> Sequence[CodeFile]:
+        return ()
 
     def delete(self, job_id: str) -> None:
         try:

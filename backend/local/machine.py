@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from backend.domain import Check
+from backend.domain_setup import Check
 from backend.i18n import _
 
 LEAST_DISK = 5_000_000_000

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from backend.domain import Failure, JobKind, JobSpec, MetricPoint
+from backend.domain import Failure, JobKind, JobSpec, Machine, MetricPoint
 from backend.errors import BadInput, NotFound
 from backend.i18n import _
 from backend.local.files import read_json, write_json
@@ -83,7 +83,8 @@ class RunFolder:
         if values is None:
             raise NotFound(_("No such run: {id}.").format(id=self.path.name), code="no_such_run")
         submitted = datetime.fromtimestamp(float(values.pop("submitted_at", 0.0)), UTC)
-        return JobSpec(**{**values, "kind": JobKind(values["kind"])}), submitted
+        machine = Machine(**values.pop("machine", {}))
+        return JobSpec(**{**values, "kind": JobKind(values["kind"]), "machine": machine}), submitted
 
     def write_spec(self, spec: JobSpec) -> None:
         values = dataclasses.asdict(spec) | {"arguments": dict(spec.arguments), "submitted_at": time.time()}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from backend.domain import BUILT_IN_MODEL, Check, Feature
+from backend.domain import BUILT_IN_MODEL, Feature
+from backend.domain_setup import Check
 from backend.i18n import _
 from backend.local.base_models import BUILT_IN_FOLDER, MODEL_REF, BaseModels
 from backend.local.endpoints import LocalEndpoints
@@ -12,7 +13,7 @@ from backend.local.jobs import LocalJobs
 from backend.local.machine import check_machine
 from backend.local.registry import MODEL_NAME, LocalModels
 from backend.settings import Settings
-from backend.target import Endpoints, Jobs, Models
+from backend.target import Costs, Endpoints, Flows, Jobs, Machines, Models, Setup
 
 
 class LocalTarget:
@@ -24,10 +25,16 @@ class LocalTarget:
         self.unsupported: Mapping[Feature, str] = {
             Feature.TRAFFIC_SPLIT: _("An endpoint on this computer has one model, which answers everything."),
             Feature.COST: _("This computer costs nothing but its power."),
+            Feature.MACHINES: _("This computer is the only machine here."),
+            Feature.PUBLISH_FLOW: _("The flow runs on this computer; see flows/chat to run it elsewhere."),
         }
         self.models: Models = LocalModels(settings.home, settings.runs_folder)
         self.bases = BaseModels(self.models.get)
         self.jobs: Jobs = LocalJobs(settings.runs_folder, self.bases)
+        self.setup: Setup | None = None
+        self.machines: Machines | None = None
+        self.costs: Costs | None = None
+        self.flows: Flows | None = None
         self.endpoints: Endpoints = LocalEndpoints(settings.endpoints_folder, self.bases, self._name_of)
 
     def _name_of(self, model: str) -> str:

@@ -1,7 +1,7 @@
 """One plain function that asks a model endpoint, whatever hosts it. Knows neither prompt flow nor any cloud.
 
-Three contracts: `openai` (`/v1/chat/completions`, streamed), and the two scoring bodies of Azure ML's endpoints,
-`mlflow` and `foundry` (one answer in one piece).
+The contracts: `openai` (`/v1/chat/completions`, streamed), the two scoring bodies of Azure ML's endpoints, `mlflow` and
+`foundry`, and `flow`, this very flow served by prompt flow (these three give one answer in one piece).
 """
 
 from __future__ import annotations
@@ -56,13 +56,16 @@ def query_endpoint(
     top_p: float = 1.0,
     connect_seconds: float = CONNECT_SECONDS,
     read_seconds: float = READ_SECONDS,
+    more_headers: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """The answer in pieces as they arrive. Closing the iterator closes the connection, so that the server stops.
 
-    Greedy at temperature 0. Raises EndpointError, also in the middle of an answer.
+    Greedy at temperature 0. `more_headers` go along, such as the one that picks a deployment behind an endpoint.
+    Raises EndpointError, also in the middle of an answer.
     """
     url, body = _request(endpoint, contract, messages, model, temperature, max_new_tokens, top_p)
-    headers = {"Authorization": f"Bearer {key}", "Accept": "text/event-stream, application/json"}
+    accepted = "text/event-stream, application/json" if contract == "openai" else "application/json"
+    headers = {"Authorization": f"Bearer {key}", "Accept": accepted, **(more_headers or {})}
     try:
         with requests.post(
             url, json=body, headers=headers, stream=True, timeout=(connect_seconds, read_seconds)
@@ -120,9 +123,25 @@ def _request(
     if contract == "mlflow":
         params = {"do_sample": True, **sampling, "return_full_text": False}
         return _url(endpoint, "/score"), {"input_data": [turns[-1]["content"]], "params": params}
+    if contract == "flow":
+        settings = {"temperature": temperature, "max_new_tokens": max_new_tokens, "top_p": top_p}
+        return _url(endpoint, "/score"), {**_flow_inputs(turns), **settings}
     raise EndpointError(
-        "bad_contract", f'The connection names the unknown contract "{contract}".', "Use openai, mlflow or foundry."
+        "bad_contract",
+        f'The connection names the unknown contract "{contract}".',
+        "Use openai, mlflow, foundry or flow.",
     )
+
+
+def _flow_inputs(turns: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """The inputs of the flow, of which `messages_of` makes these turns again."""
+    system = [turn["content"] for turn in turns if turn["role"] == "system"]
+    said = [turn["content"] for turn in turns if turn["role"] != "system"]
+    history = [
+        {"inputs": {"input_data": asked}, "outputs": {"answer": answered}}
+        for asked, answered in zip(said[:-1:2], said[1::2], strict=True)
+    ]
+    return {"input_data": said[-1], "chat_history": history, "system_prompt": "\n".join(system)}
 
 
 def _url(endpoint: str, path: str) -> str:
@@ -198,6 +217,8 @@ def _whole_answer(content: bytes, contract: str) -> str:
             text = answer["choices"][0]["message"]["content"]
         elif contract == "foundry":
             text = answer["output"]
+        elif contract == "flow":
+            text = answer["answer"]
         else:
             text = answer[0]
             if isinstance(text, Mapping):  # some MLflow servers wrap it
@@ -229,6 +250,10 @@ def _refusal(response: requests.Response) -> EndpointError:
     raw = next(response.iter_content(MAX_ERROR_BYTES), b"").decode(errors="replace")
     status = response.status_code
     words = _words_of(raw)
+    if status == 424:  # Azure ML's "the model's own server answered": its status is in a header
+        inner = response.headers.get("ms-azureml-model-error-statuscode", "")
+        status = int(inner) if inner.isdigit() else 502
+        words = words or response.headers.get("ms-azureml-model-error-reason", "")
     if status in {401, 403}:
         return EndpointError(
             "bad_key", "The endpoint refuses the key.", "Copy the endpoint's key into the connection again.", raw
@@ -241,6 +266,10 @@ def _refusal(response: requests.Response) -> EndpointError:
         after = response.headers.get("retry-after", "")
         wait = f"Try again in {after} s." if after.isdigit() else "Try again in a minute."
         return EndpointError("too_many", "The endpoint is busy with too many questions.", wait, raw)
+    if status == 408:
+        return EndpointError(
+            "too_slow", "The endpoint broke off: the answer took too long.", "Ask for fewer tokens, or try again.", raw
+        )
     if status in {502, 503, 504}:
         return EndpointError("unreachable", f"The endpoint is not ready (HTTP {status}).", _WAKE, raw)
     if status >= 500:

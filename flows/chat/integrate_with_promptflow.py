@@ -1,6 +1,7 @@
 """The flow's one node: prompt flow's inputs and connection become one call of `query_endpoint`.
 
-The connection is a custom one: configs `endpoint` (and `contract`, `model` where they are needed), secret `key`.
+The connection is a custom one: `endpoint` (and `contract`, `model` where they are needed), and the secret `key`. Azure
+keeps the endpoint's address as a secret, too.
 Prompt flow reads the annotations as objects: no `from __future__ import annotations` here.
 """
 
@@ -27,10 +28,11 @@ def integrate_with_promptflow(
     max_new_tokens: int = 128,
     top_p: float = 1.0,
 ) -> Iterator[str]:
-    configs = {name: from_environment(value) for name, value in connection.configs.items()}
+    values = {**connection.configs, **connection.secrets}
+    configs = {name: from_environment(value) for name, value in values.items()}
     answer = query_endpoint(
         configs["endpoint"],
-        from_environment(connection.secrets["key"]),
+        configs["key"],
         messages_of(input_data, chat_history, system_prompt),
         contract=configs.get("contract") or "openai",
         model=configs.get("model") or "",

@@ -6,13 +6,14 @@ import streamlit as st
 
 from backend.i18n import _
 from streamlit_app import session
-from streamlit_app.ui import chat_history, chat_model, chat_settings, errors
+from streamlit_app.ui import chat_history, chat_model, chat_settings, connection, errors
 from streamlit_app.ui.chat_messages import show_messages
 from streamlit_app.ui.chat_stream import recover_after_stop, write_answer
 from streamlit_app.ui.chat_suggestions import suggestion
 from streamlit_app.ui.safe_text import formatted
 
 desk = session.services()
+connection.required(_("Chat"))
 conversation = chat_history.open_conversation(desk.chatting)
 chat_history.show_sidebar(desk.chatting, conversation)
 
@@ -22,6 +23,8 @@ with st.container(horizontal=True, vertical_alignment="bottom", key="chat_head")
     settings = chat_settings.show(conversation)
     if conversation:
         chat_history.show_menu(desk.chatting, conversation)
+if choice:
+    chat_model.say_how_it_answers(choice)
 
 recover_after_stop()
 if conversation:

@@ -7,7 +7,7 @@ import streamlit as st
 from backend.domain import Job, JobState
 from backend.i18n import _
 from streamlit_app import session
-from streamlit_app.ui import confirm, errors, numbers, run_monitor
+from streamlit_app.ui import confirm, connection, errors, machine_fields, numbers, run_monitor
 from streamlit_app.ui.comparison import show_comparison
 from streamlit_app.ui.keyboard import primary_shortcut
 from streamlit_app.ui.safe_text import plain
@@ -15,6 +15,7 @@ from streamlit_app.ui.safe_text import plain
 MODEL_PARAMETER = "model"
 
 desk = session.services()
+connection.required(_("Evaluate"))
 
 
 def show_start(ref: str, *, is_first: bool) -> None:
@@ -27,6 +28,10 @@ def show_start(ref: str, *, is_first: bool) -> None:
             icon=":material/compare:",
             shortcut=primary_shortcut(),
         )
+    with errors.shown():
+        where = machine_fields.in_words(desk.evaluation.spec(ref).machine)
+        if where:
+            st.caption(_("It runs on {machine}, after some minutes of waiting for it.").format(machine=where))
     if wants_start:
         with errors.shown():
             job = desk.evaluation.start(desk.evaluation.spec(ref, max_rows=int(rows)))

@@ -7,30 +7,44 @@ import streamlit as st
 from backend.domain import EndpointState, JobState
 from backend.i18n import _
 from streamlit_app import session
-from streamlit_app.ui import checklist, numbers
+from streamlit_app.ui import checklist, connection, errors, numbers
 from streamlit_app.ui.keyboard import primary_shortcut
 from streamlit_app.ui.link_rows import run_row
+from streamlit_app.ui.states import ACTIVE_STATES
 
 desk = session.services()
 st.title(_("Phi Desk"))
 st.caption(_("From a file of example conversations to a model of your own that answers like them."))
 
+missing = ""
+overview = session.Overview()
+with errors.shown():
+    missing = session.missing_connection()
+    overview = session.overview()
 datasets = desk.datasets.list()
-jobs = desk.training.list(limit=5)
-endpoints = desk.deployments.list()
 conversations = desk.chatting.list(limit=1)
-problems = [check for check in session.checks() if not check.is_ok and not check.is_warning]
+if missing:
+    where = connection.missing_in_words(missing)
+elif desk.target.setup is not None:  # its checks ask far away: Setup does that
+    where = _("{target} is connected.").format(target=desk.target.title)
+else:
+    problems = [check for check in session.checks() if not check.is_ok and not check.is_warning]
+    missing = problems[0].what if problems else ""
+    where = (
+        _("{target} needs something: {what}").format(target=desk.target.title, what=missing)
+        if missing
+        else _("{target} is ready.").format(target=desk.target.title)
+    )
 
-has_trained = bool(desk.training.list(states=(JobState.COMPLETED,), limit=1))
-has_endpoint = any(endpoint.state == EndpointState.RUNNING for endpoint in endpoints)
+is_training = any(job.state in ACTIVE_STATES for job in overview.runs)
+has_trained = any(job.state == JobState.COMPLETED for job in overview.runs)
+has_endpoint = any(endpoint.state == EndpointState.RUNNING for endpoint in overview.endpoints)
 
 steps = [
     checklist.Step(
         _("Choose where to run"),
-        _("{target} is ready.").format(target=desk.target.title)
-        if not problems
-        else _("{target} needs something: {what}").format(target=desk.target.title, what=problems[0].what),
-        not problems,
+        where,
+        not missing,
         _("Choose where to run"),
         "app_pages/setup.py",
     ),
@@ -47,11 +61,13 @@ steps = [
         _("Train"),
         _("A model has learned from your examples.")
         if has_trained
+        else _("A run goes on. You need not wait for it here.")
+        if is_training
         else _("A few minutes with the sample and the built-in model."),
         has_trained,
-        _("Set up a run"),
+        _("Watch the run") if is_training else _("Set up a run"),
         "app_pages/train.py",
-        {"new": "1"} if datasets else {},
+        {"new": "1"} if datasets and not is_training else {},
     ),
     checklist.Step(
         _("Chat"),
@@ -70,7 +86,7 @@ if all(step.is_done for step in steps) and st.button(
     st.switch_page("app_pages/chat.py")
 
 st.header(_("Recent runs"))
-if not jobs:
+if not overview.runs:
     st.info(_("No runs yet. A run teaches the model from your examples."), icon=":material/model_training:")
-for job in jobs:
+for job in overview.runs[:5]:
     run_row(job)

@@ -6,13 +6,14 @@ import streamlit as st
 
 from backend.i18n import _
 from streamlit_app import session
-from streamlit_app.ui import errors
+from streamlit_app.ui import connection, errors
 from streamlit_app.ui.link_rows import back_link
 from streamlit_app.ui.new_run import show_new_run
 from streamlit_app.ui.run_list import show_runs
 from streamlit_app.ui.run_page import show_run
 
 desk = session.services()
+connection.required(_("Train"))
 job_id = st.query_params.get(session.JOB_PARAMETER)
 
 if job_id:

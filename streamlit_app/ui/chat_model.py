@@ -9,11 +9,16 @@ import streamlit as st
 
 from backend.domain import BUILT_IN_MODEL, Conversation, EndpointState
 from backend.i18n import _
+from streamlit_app import session
 from streamlit_app.ui import errors, numbers
 from streamlit_app.ui.states import ENDPOINT_LOOKS
 
 if TYPE_CHECKING:
     from backend.bootstrap import Desk
+
+
+STREAMING = "openai"
+"""The contract whose answers come word by word."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,7 @@ class Choice:
     endpoint: str
     model: str
     state: EndpointState | None
+    contract: str = ""
 
     @property
     def id(self) -> str:
@@ -35,7 +41,7 @@ class Choice:
     @property
     def title(self) -> str:
         state = ENDPOINT_LOOKS[self.state].label if self.state else _("not started")
-        return f"{model_title(self.model)} · {state}"
+        return f"{model_title(self.model) or self.endpoint} · {state}"  # an endpoint that is off may have no model
 
 
 def model_title(model: str) -> str:
@@ -47,10 +53,11 @@ def model_title(model: str) -> str:
 
 def choices(desk: Desk) -> list[Choice]:
     """Running first; then tuned models; the base model last."""
-    endpoints = [Choice(one.name, one.model, one.state) for one in desk.deployments.list()]
+    endpoints = [Choice(one.name, one.model, one.state, one.contract) for one in desk.deployments.list()]
     served = {choice.model for choice in endpoints}
     refs = [model.ref for model in desk.target.models.list()]
-    refs += [model.id for model in desk.target.models.base_models() if model.is_local]
+    if desk.target.costs is None:  # else a base model gets an endpoint on Deploy, where its price is shown
+        refs += [model.id for model in session.base_models() if model.is_local]
     found = endpoints + [Choice("", ref, None) for ref in refs if ref not in served]
     return sorted(found, key=lambda choice: (not choice.is_running, choice.model == BUILT_IN_MODEL))
 
@@ -62,6 +69,13 @@ def choose(desk: Desk, conversation: Conversation | None) -> Choice | None:
         return None
     key = _key(conversation)
     ids = list(found)
+    models = [choice.model for choice in found.values()]
+    titles = {
+        choice.id: f"{choice.title} · {choice.endpoint}"
+        if choice.model and models.count(choice.model) > 1
+        else choice.title
+        for choice in found.values()
+    }
     wanted = "endpoint " + (conversation.endpoint if conversation else st.query_params.get("endpoint", ""))
     if st.session_state.get(key) not in found:
         st.session_state.pop(key, None)
@@ -69,11 +83,16 @@ def choose(desk: Desk, conversation: Conversation | None) -> Choice | None:
         _("Model"),
         ids,
         index=ids.index(wanted) if wanted in found else 0,
-        format_func=lambda one: found[one].title if one in found else one,
+        format_func=lambda one: titles.get(one, one),
         key=key,
         width=360,
     )
     return found[chosen]
+
+
+def say_how_it_answers(choice: Choice) -> None:
+    if choice.is_running and choice.contract != STREAMING:
+        st.caption(_("This endpoint gives its whole answer at once, after a while."))
 
 
 def _key(conversation: Conversation | None) -> str:
@@ -90,6 +109,13 @@ def show_not_running(desk: Desk, choice: Choice) -> None:
         failure = desk.deployments.get(choice.endpoint).failure
         if failure:
             errors.show_failure(failure)
+    if desk.target.costs is not None and not choice.endpoint:
+        st.caption(_("An endpoint costs by the hour. Deploy shows the price before it makes one."))
+        if st.button(_("Open Deploy"), key="open_deploy", type="primary", icon=":material/dns:"):
+            st.switch_page("app_pages/deploy.py", query_params={"model": choice.model})
+        return
+    if desk.target.costs is not None:
+        st.caption(_("While it is on it costs by the hour; Deploy shows how much."))
     st.button(
         _("Start it"),
         key="start_model",
@@ -112,7 +138,7 @@ def _start(desk: Desk, choice: Choice) -> None:
 
 
 def _wait(desk: Desk, choice: Choice) -> None:
-    @st.fragment(run_every=1)
+    @st.fragment(run_every=1 if desk.target.setup is None else 5)
     def tick() -> None:
         if desk.deployments.get(choice.endpoint).state != EndpointState.CREATING:
             st.rerun()

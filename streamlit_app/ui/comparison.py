@@ -13,9 +13,9 @@ from streamlit_app.ui.safe_text import formatted
 PAGE_SIZE = 5
 
 VERDICTS = {
-    "better": (_("Better"), ":material/thumb_up:", "green"),
-    "same": (_("Same"), ":material/equal:", "gray"),
-    "worse": (_("Worse"), ":material/thumb_down:", "orange"),
+    "better": (_("Less surprised"), ":material/trending_down:", "green"),
+    "same": (_("As surprised"), ":material/equal:", "gray"),
+    "worse": (_("More surprised"), ":material/trending_up:", "orange"),
 }
 
 
@@ -24,7 +24,9 @@ def show_comparison(result: EvaluationResult) -> None:
     with st.grid(3, min_column_width=100, gap="small"):
         for name, (label, _icon, _colour) in VERDICTS.items():
             st.metric(label, numbers.count(counts[name]), border=True)
-    st.caption(_("Better and worse: which model is less surprised by the expected answer."))
+    st.caption(
+        _("How surprised your model is by the right answer, against the base model. Less is better, yet no guarantee.")
+    )
     st.header(_("Scores"))
     st.write(in_words(result))
     st.dataframe(

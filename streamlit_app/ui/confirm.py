@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -23,18 +23,23 @@ def ask(
     type_name: str = "",
     toast: str = "",
     safe: str = "",
+    lines: Sequence[str] = (),
 ) -> None:
-    """Open the dialog. With `type_name` it acts only when that name has been typed."""
+    """Open the dialog. `lines` name everything that is hit; with `type_name` it acts only when that has been typed."""
 
     @st.dialog(plain(title), icon=":material/warning:")
     def dialog() -> None:
         if st.session_state.pop(session.CONFIRMED, False):
             st.rerun()
         st.write(plain(text))
+        if lines:
+            st.markdown("\n".join(f"- {plain(line)}" for line in lines))
         if type_name:
             st.text_input(_("Type {name} to confirm").format(name=plain(type_name)), key=f"{key}_typed")
             if st.session_state.pop(session.NAME_DIFFERS, False):
-                st.warning(_("That is not the name."), icon=":material/edit:")
+                st.warning(
+                    _("That is not the name.") if not lines else _("That is not the word."), icon=":material/edit:"
+                )
         with st.container(horizontal=True, key=f"{key}_buttons"):
             st.button(safe or _("Keep it"), key=f"{key}_no", on_click=_close, type="primary")
             st.button(

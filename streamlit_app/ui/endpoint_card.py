@@ -1,8 +1,7 @@
-"""One endpoint: its state, how to call it, its log, and the buttons for what it can do now."""
+"""One endpoint: its state, its deployments, how to call it, its end, and the buttons for what it can do now."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,16 @@ import streamlit as st
 
 from backend.domain import Endpoint, EndpointState, Feature
 from backend.i18n import _
-from streamlit_app.ui import confirm, errors, numbers
+from streamlit_app.ui import (
+    confirm,
+    deployment_rows,
+    endpoint_access,
+    endpoint_expiry,
+    errors,
+    links,
+    numbers,
+    team_flow,
+)
 from streamlit_app.ui.log_view import show_log
 from streamlit_app.ui.safe_text import plain
 from streamlit_app.ui.states import endpoint_badge
@@ -29,40 +37,21 @@ def show(desk: Desk, endpoint: Endpoint) -> None:
             errors.show_failure(endpoint.failure)
         elif endpoint.state == EndpointState.CREATING:
             st.progress(0.5, text=plain(endpoint.detail) or _("Loading the model…"))
+        if Feature.TRAFFIC_SPLIT not in desk.target.unsupported:
+            deployment_rows.show(desk, endpoint)
         if endpoint.state == EndpointState.RUNNING:
-            _show_address(desk, endpoint)
+            endpoint_access.show(desk, endpoint)
+        if desk.target.costs is not None:
+            endpoint_expiry.show(desk, endpoint)
         _show_buttons(desk, endpoint)
+        if desk.target.flows is not None and endpoint.state == EndpointState.RUNNING:
+            team_flow.show(desk.target.flows, endpoint)
         log = st.expander(_("Log"), key=f"endpoint_log_{name}", icon=":material/terminal:", on_change="rerun")
         if log.open:
             with log:
                 show_log(
                     lambda since: desk.deployments.logs(name, since), name=name, key=f"endpoint_log_download_{name}"
                 )
-
-
-def _show_address(desk: Desk, endpoint: Endpoint) -> None:
-    st.caption(_("Address, in the form OpenAI's clients take"))
-    st.code(f"{endpoint.url}/v1", language=None)
-    is_shown = st.toggle(_("Show the key"), key=f"key_{endpoint.name}")
-    if is_shown:
-        with errors.shown():
-            st.code(desk.deployments.key(endpoint.name), language=None)
-            st.caption(_("Anyone with this key can ask the model from this computer. Keep it out of files you share."))
-    with st.expander(_("Call it from a program"), key=f"call_{endpoint.name}", icon=":material/code:"):
-        st.code(curl_example(endpoint), language=None, wrap_lines=True)
-        st.caption(_("Put the key into the variable PHIDESK_KEY first; that way it is in no command and no history."))
-
-
-def curl_example(endpoint: Endpoint) -> str:
-    body = json.dumps({"model": endpoint.model, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 128})
-    return "\n".join(
-        [
-            f"curl {endpoint.url}/v1/chat/completions \\",
-            '  -H "Authorization: Bearer $PHIDESK_KEY" \\',
-            '  -H "Content-Type: application/json" \\',
-            f"  -d '{body}'",
-        ]
-    )
 
 
 def _show_buttons(desk: Desk, endpoint: Endpoint) -> None:
@@ -92,7 +81,7 @@ def _show_buttons(desk: Desk, endpoint: Endpoint) -> None:
                 disabled=bool(reason),
                 help=reason or None,
             )
-        if endpoint.state == EndpointState.RUNNING:
+        if endpoint.state == EndpointState.RUNNING and desk.target.machines is None:
             st.button(
                 _("Restart"),
                 key=f"restart_{name}",
@@ -101,6 +90,7 @@ def _show_buttons(desk: Desk, endpoint: Endpoint) -> None:
                 args=(desk, name),
                 disabled=bool(reason),
             )
+        links.outside(_("Open where it runs"), endpoint.link, key=f"endpoint_link_{name}")
         if st.button(_("Delete"), key=f"delete_{name}", icon=":material/delete:"):
             confirm.ask(
                 _("Delete {name}?").format(name=name),
@@ -121,12 +111,19 @@ def _restart(desk: Desk, name: str) -> None:
     errors.act(restart, toast=_("The endpoint starts again."))
 
 
-def wait_for_change(desk: Desk, states: Mapping[str, EndpointState]) -> None:
-    """Look every second, and run the page again when an endpoint has changed its state."""
+def states_of(endpoints: Mapping[str, Endpoint]) -> dict[str, tuple[object, ...]]:
+    return {
+        name: (one.state, *((part.name, part.state, part.traffic_percent) for part in one.deployments))
+        for name, one in endpoints.items()
+    }
 
-    @st.fragment(run_every=1)
+
+def wait_for_change(desk: Desk, states: Mapping[str, tuple[object, ...]]) -> None:
+    """Look again and again, and run the page again when an endpoint or a deployment has changed its state."""
+
+    @st.fragment(run_every=1 if desk.target.setup is None else 5)
     def tick() -> None:
-        if {one.name: one.state for one in desk.deployments.list()} != dict(states):
+        if states_of({one.name: one for one in desk.deployments.list()}) != states:
             st.rerun()
         st.caption(_("Updated {time}").format(time=numbers.clock()))
 

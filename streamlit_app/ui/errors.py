@@ -44,9 +44,16 @@ def act(action: Callable[..., Any], *args: Any, toast: str = "", **kwargs: Any) 
     except PhiDeskError as error:
         st.session_state[session.PENDING_FAILURE] = error.failure()
         return None
+    finally:
+        session.forget_overview()
     if toast:
         st.session_state[session.PENDING_TOAST] = toast
     return result
+
+
+def say(text: str) -> None:
+    """A remark of a callback, shown as a toast in the run that follows."""
+    st.session_state[session.PENDING_TOAST] = text
 
 
 def show_pending() -> None:

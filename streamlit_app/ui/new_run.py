@@ -11,9 +11,12 @@ import streamlit as st
 from backend.domain import BaseModel, Dataset, JobSpec
 from backend.errors import PhiDeskError
 from backend.i18n import _
+from backend.recipes import suited_to
 from streamlit_app import session
-from streamlit_app.ui import errors, numbers
+from streamlit_app.ui import errors, machine_fields, money, numbers
+from streamlit_app.ui.code_view import show_as_code
 from streamlit_app.ui.keyboard import primary_shortcut
+from streamlit_app.ui.machine_fields import Chosen
 from streamlit_app.ui.parameter_fields import show_parameters
 from streamlit_app.ui.safe_text import plain
 
@@ -34,8 +37,11 @@ def show_new_run(desk: Desk) -> None:
         return
     dataset = _choose_dataset(datasets)
     name = st.text_input(_("Name of the run"), value=_default_name(dataset), max_chars=60, key=f"run_name_{dataset.id}")
-    base = _choose_base(desk.target.models.base_models())
+    models = session.base_models()
+    base, is_catalogue = _choose_base(models)
+    chosen = machine_fields.choose_machine()
     recipes = {one.id: one for one in desk.training.recipes()}
+    _suggest_recipe(next((model.parameters for model in models if model.id == base), 0))
     recipe_id = st.radio(
         _("Preset"),
         list(recipes),
@@ -45,11 +51,12 @@ def show_new_run(desk: Desk) -> None:
     )
     recipe = recipes[recipe_id]
     with st.expander(_("Advanced"), icon=":material/tune:"):
-        changed = show_parameters(desk.training.parameters(), recipe)
+        changed = show_parameters(desk.training.parameters(), recipe, of_catalogue=is_catalogue)
+        machine = chosen.machine if is_catalogue else replace(chosen.machine, image=machine_fields.choose_image())
 
     st.header(_("Review"))
     try:
-        spec = _with_steady_id(desk.training.spec(name or "", dataset.id, base, recipe.id, changed))
+        spec = _with_steady_id(desk.training.spec(name or "", dataset.id, base, recipe.id, changed, machine))
         estimate = desk.training.estimate(spec)
     except PhiDeskError as error:
         errors.show_failure(error.failure())
@@ -64,7 +71,7 @@ def show_new_run(desk: Desk) -> None:
                         name=plain(dataset.name),
                         eval_rows=numbers.count(dataset.eval_rows),
                     ),
-                    _("- **Where** {target}").format(target=plain(desk.target.title)),
+                    _("- **Where** {target}").format(target=plain(_where(desk.target.title, chosen))),
                     _("- **Time** {time}, {steps} steps (estimate)").format(
                         time=numbers.about(estimate.seconds).lower() if estimate.seconds else _("not known"),
                         steps=numbers.count(estimate.steps),
@@ -72,7 +79,7 @@ def show_new_run(desk: Desk) -> None:
                     _("- **Memory** {size} (estimate)").format(
                         size=numbers.size(estimate.memory_bytes) if estimate.memory_bytes else _("not known")
                     ),
-                    _("- **Cost** none"),
+                    _cost(desk, chosen, estimate.seconds),
                 ]
             )
         )
@@ -80,7 +87,9 @@ def show_new_run(desk: Desk) -> None:
         if estimate.fits is False:
             st.warning(
                 _("Choose a smaller base model, or LoRA and a smaller batch in Advanced."),
-                title=_("This may not fit the memory of this computer"),
+                title=_("This may not fit the memory of {target}").format(
+                    target=plain(desk.target.title) if chosen.has_cost else _("this computer")
+                ),
                 icon=":material/memory:",
             )
         st.caption(_("Next: the run is shown while it goes on. You can stop it and resume it."))
@@ -90,9 +99,18 @@ def show_new_run(desk: Desk) -> None:
         type="primary",
         icon=":material/play_arrow:",
         shortcut=primary_shortcut(),
+        disabled=not chosen.is_usable,
     ):
         with errors.shown():
             _start(desk, spec)
+    show_as_code(lambda: desk.training.as_code(spec), key="run_code")
+
+
+def _suggest_recipe(base_parameters: int) -> None:
+    """With another base model comes the preset that suits it; a person may still take another one."""
+    suited = suited_to(base_parameters)
+    if st.session_state.get(session.SUGGESTED_RECIPE) != suited or "run_recipe" not in st.session_state:
+        st.session_state[session.SUGGESTED_RECIPE] = st.session_state["run_recipe"] = suited
 
 
 def _choose_dataset(datasets: Sequence[Dataset]) -> Dataset:
@@ -111,17 +129,45 @@ def _choose_dataset(datasets: Sequence[Dataset]) -> Dataset:
     return by_id[chosen]
 
 
-def _choose_base(models: Sequence[BaseModel]) -> str:
+def _where(target: str, chosen: Chosen) -> str:
+    machine = chosen.machine
+    if not machine.size:
+        return target
+    cluster = _("cluster {name}").format(name=machine.cluster) if machine.cluster else ""
+    priority = _("low priority") if machine.is_low_priority else ""
+    return ", ".join(part for part in (target, f"{machine.nodes} × {machine.size}", cluster, priority) if part)
+
+
+def _cost(desk: Desk, chosen: Chosen, seconds: float) -> str:
+    if desk.target.costs is None:
+        return _("- **Cost** none")
+    price = plain(money.per_hour(chosen.price, chosen.machine.nodes))
+    cost = chosen.cost(seconds)
+    if not cost:
+        return _("- **Cost** {price}, in all unknown").format(price=price)
+    return _("- **Cost** {price}, about {cost} in all (estimate)").format(price=price, cost=plain(cost))
+
+
+def _choose_base(models: Sequence[BaseModel]) -> tuple[str, bool]:
+    """Its id, and whether it is of a catalogue."""
     by_id = {model.id: model for model in models}
 
     def title(model_id: str) -> str:
         if model_id == OTHER_MODEL:
             return _("Another model: Hugging Face id or folder…")
         model = by_id[model_id]
-        note = "" if model.fits else _(" · too large for this computer")
-        return f"{model.title}{note}"
+        origin = _(" · catalogue") if model.source == "catalogue" else ""
+        note = "" if model.fits else _(" · too large")
+        return f"{model.title}{origin}{note}"
 
-    chosen = st.selectbox(_("Base model"), [*by_id, OTHER_MODEL], format_func=title, key="run_base")
+    ids = sorted(by_id, key=lambda one: by_id[one].source == "catalogue")
+    chosen = st.selectbox(
+        _("Base model"),
+        [*ids, OTHER_MODEL],
+        index=ids.index(models[0].id) if ids else 0,
+        format_func=title,
+        key="run_base",
+    )
     if chosen == OTHER_MODEL:
         custom = st.text_input(
             _("Hugging Face id or folder"),
@@ -129,7 +175,7 @@ def _choose_base(models: Sequence[BaseModel]) -> str:
             key="run_custom_base",
             help=_("A causal language model in safetensors format. Code that comes with a model is never run."),
         )
-        return (custom or "").strip()
+        return (custom or "").strip(), False
     model = by_id[chosen]
     facts = [
         _("{n} parameters").format(n=numbers.short_count(model.parameters)) if model.parameters else "",
@@ -140,7 +186,15 @@ def _choose_base(models: Sequence[BaseModel]) -> str:
         model.fit_reason,
     ]
     st.caption(plain(" · ".join(fact for fact in facts if fact)))
-    return chosen
+    is_catalogue = model.source == "catalogue"
+    if is_catalogue:
+        st.caption(
+            _(
+                "The service's own recipe tunes this model, not the script of Phi Desk. Of the settings, those in "
+                "Advanced apply; the service decides the rest."
+            )
+        )
+    return chosen, is_catalogue
 
 
 def _default_name(dataset: Dataset) -> str:

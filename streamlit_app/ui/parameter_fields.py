@@ -13,12 +13,22 @@ from backend.recipes import Parameter, Recipe
 Value = str | int | float | bool | None
 
 
-def show_parameters(parameters: Sequence[Parameter], recipe: Recipe) -> Mapping[str, Value]:
-    """Draw all fields with the recipe's values; returns what the person changed."""
+OF_A_CATALOGUE = frozenset(
+    {
+        "method", "num_train_epochs", "max_steps", "learning_rate", "per_device_train_batch_size",
+        "per_device_eval_batch_size", "gradient_accumulation_steps", "weight_decay", "lr_scheduler_type", "max_length",
+        "lora_r", "lora_alpha", "lora_dropout", "logging_steps", "seed",
+    }
+)  # fmt: skip
+"""What a service's own recipe for its catalogue takes over; the rest of ours does not apply there."""
+
+
+def show_parameters(parameters: Sequence[Parameter], recipe: Recipe, *, of_catalogue: bool) -> Mapping[str, Value]:
+    """Draw the fields that apply with the recipe's values; returns what the person changed."""
     changed: dict[str, Value] = {}
     grid = st.grid(2, min_column_width=260)
     for parameter in parameters:
-        if parameter.name not in recipe.values:
+        if parameter.name not in recipe.values or (of_catalogue and parameter.name not in OF_A_CATALOGUE):
             continue
         default = recipe.values[parameter.name]
         with grid.cell():

@@ -1,4 +1,4 @@
-"""A run while it goes on and how it ended: one fragment that ticks each second until the state is final."""
+"""A run while it goes on and how it ended: one fragment that ticks until the state is final."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import streamlit as st
 
 from backend.domain import Job, JobState, LogChunk, MetricPoint
 from backend.i18n import _
-from streamlit_app.ui import errors, loss_chart, numbers
+from streamlit_app import session
+from streamlit_app.ui import errors, loss_chart, machine_fields, money, numbers
 from streamlit_app.ui.log_view import show_log
+from streamlit_app.ui.safe_text import plain
 from streamlit_app.ui.states import job_badge, phase
 
 SILENCE_SECONDS = 45
@@ -31,18 +33,20 @@ class Runs(Protocol):
 
 def watch(runs: Runs, job: Job) -> None:
     """Draw the run. While it is not final this redraws itself; at the end the whole page is run once more."""
-    every = None if job.state.is_final else 1
-    st.fragment(_tick, run_every=every)(runs, job.id, job.state.is_final)
+    every = 1 if session.services().target.setup is None else 2
+    session.keep_look(_run_key(job.id), lambda: (job, runs.metrics(job.id)))
+    st.fragment(_tick, run_every=None if job.state.is_final else every)(runs, job.id, job.state.is_final)
 
 
 def _tick(runs: Runs, job_id: str, was_final: bool) -> None:
-    job = runs.get(job_id)
+    job, points = session.look(_run_key(job_id), lambda: (runs.get(job_id), runs.metrics(job_id)))
     if job.state.is_final and not was_final:
         st.rerun()
-    points = runs.metrics(job_id)
     with st.container(horizontal=True, vertical_alignment="center", key="run_head"):
         job_badge(job.state)
         st.caption(_summary(job), width="stretch")
+    if job.detail and not job.state.is_final and session.services().target.setup is not None:
+        st.caption(_("In the service's own words: {detail}").format(detail=plain(job.detail)))
     _alerts(job)
     if not job.state.is_final:
         _progress(job)
@@ -51,9 +55,19 @@ def _tick(runs: Runs, job_id: str, was_final: bool) -> None:
     log = st.expander(_("Log"), key="run_log", icon=":material/terminal:", on_change="rerun")
     if log.open:
         with log:
-            show_log(lambda since: runs.logs(job_id, since), name=job_id, key="run_log_download")
+            show_log(lambda since: _read_log(runs, job_id, since), name=job_id, key="run_log_download")
     if not job.state.is_final:
         st.caption(_("Updated {time}. You can close this page; the run goes on.").format(time=numbers.clock()))
+
+
+def _run_key(job_id: str) -> str:
+    return f"run {job_id}"
+
+
+def _read_log(runs: Runs, job_id: str, since: int | None) -> LogChunk:
+    if since is None:
+        return session.look(f"log {job_id}", lambda: runs.logs(job_id))
+    return runs.logs(job_id, since)
 
 
 def _summary(job: Job) -> str:
@@ -120,7 +134,8 @@ def time_left(job: Job) -> str:
 def _tiles(job: Job, points: Sequence[MetricPoint]) -> None:
     train = loss_chart.with_loss(points, "train")
     check = loss_chart.with_loss(points, "eval")
-    if not train and not check:
+    cost = cost_so_far(job)
+    if not train and not check and not cost:
         return
     with st.grid(4, min_column_width=140, gap="small"):
         if job.total_steps:
@@ -141,6 +156,20 @@ def _tiles(job: Job, points: Sequence[MetricPoint]) -> None:
             is_known = job.step >= MIN_STEPS_FOR_ETA and job.seconds_left is not None
             left = numbers.about(job.seconds_left).removeprefix(_("About ")) if is_known else "…"
             st.metric(_("Time left"), left, border=True)
+        if cost:
+            st.metric(_("Cost so far"), cost, border=True, help=_("An estimate: time × price of the machines."))
+
+
+def cost_so_far(job: Job, now: datetime | None = None) -> str:
+    """Time × price × machines since the start; the empty string where nothing costs or nothing is known."""
+    size = machine_fields.size_of(job.spec.machine.size) if job.spec.machine.size else None
+    if size is None or job.started_at is None:
+        return ""
+    price = size.low_priority_price if job.spec.machine.is_low_priority else size.price
+    if price is None:
+        return ""
+    hours = ((job.ended_at or now or datetime.now(UTC)) - job.started_at).total_seconds() / 3600
+    return money.amount(price.per_hour * job.spec.machine.nodes * hours, price.currency)
 
 
 def _chart(points: Sequence[MetricPoint]) -> None:

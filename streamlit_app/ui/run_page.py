@@ -10,7 +10,8 @@ import streamlit as st
 from backend.domain import Feature, Job, JobState, Model
 from backend.i18n import _
 from streamlit_app import session
-from streamlit_app.ui import confirm, errors, numbers, run_monitor
+from streamlit_app.ui import confirm, errors, links, numbers, run_monitor
+from streamlit_app.ui.code_view import show_as_code
 from streamlit_app.ui.keyboard import primary_shortcut
 from streamlit_app.ui.safe_text import plain
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 def show_run(desk: Desk, job: Job) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="run_title"):
         st.title(plain(job.spec.name), width="stretch")
+        links.outside(_("Open where it runs"), job.link, key="run_link")
         if not job.state.is_final:
             _stop_button(desk, job)
     st.caption(
@@ -32,6 +34,9 @@ def show_run(desk: Desk, job: Job) -> None:
     if job.state in {JobState.FAILED, JobState.CANCELED}:
         _ended_early(desk, job)
     _settings(job)
+    show_as_code(lambda: desk.training.as_code(job.spec), key="run_code")
+    if job.state.is_final:
+        _download_button(desk, job)
     if job.state.is_final and not _model_of(desk, job):
         _delete_button(desk, job)
 
@@ -149,6 +154,8 @@ def _settings(job: Job) -> None:
             _("Data hash"): job.spec.dataset_sha256[:16],
             _("Run id"): job.id,
             _("Attempt"): str(job.attempt),
+            _("Machine"): f"{job.spec.machine.nodes} × {job.spec.machine.size}" if job.spec.machine.size else "",
+            _("Cluster"): job.spec.machine.cluster,
             _("Device"): " ".join(str(job.result.get(key, "")) for key in ("device", "dtype", "reason")).strip(),
             _("Tokens trained"): numbers.count(job.result["trained_tokens"]) if "trained_tokens" in job.result else "",
         }
@@ -160,6 +167,15 @@ def _settings(job: Job) -> None:
             key="run_settings",
             alt=_("Settings of this run"),
         )
+
+
+def _download_button(desk: Desk, job: Job) -> None:
+    """Into a folder of the computer that Phi Desk runs on: a model is too large for a browser's download."""
+    if st.button(_("Download outputs"), key="download_run", icon=":material/download:", type="tertiary"):
+        with errors.shown(), st.spinner(_("Copying the outputs…"), show_time=True):
+            folder = desk.training.download(job.id, desk.settings.home / "downloads")
+            st.caption(_("The outputs are in this folder:"))
+            st.code(str(folder), language=None)
 
 
 def _delete_button(desk: Desk, job: Job) -> None:

@@ -1,10 +1,10 @@
-"""Both targets behind one set of handles, so that the same tests hold them to the same promises."""
+"""All targets behind one set of handles, so that the same tests hold them to the same promises."""
 
 from __future__ import annotations
 
+import json
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,22 +17,12 @@ from backend.local.mlflow_store import ensure_store
 from backend.local.target import LocalTarget
 from backend.settings import Settings
 from backend.target import Target
+from tests.azure_emulator.emulator import Emulator
+from tests.azure_emulator.fixtures import *  # noqa: F403
+from tests.contract.azure_harness import AzureHarness, connected_target
+from tests.contract.waiting import STAND_IN, wait_until
 from tests.fakes import FakeTarget
 from tests.tiny_model import make_tiny_model
-
-STAND_IN = Path(__file__).parent / "stand_in"
-DEADLINE = 60.0
-
-
-def wait_until(is_so: Callable[[], Any], what: str, seconds: float = DEADLINE) -> Any:
-    """Poll a condition; a condition that never comes fails the test with its name."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        value = is_so()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"{what}: not within {seconds:g} seconds")
 
 
 @dataclass
@@ -42,6 +32,8 @@ class FakeHarness:
     target: FakeTarget = field(default_factory=FakeTarget)
     deployable: str = "fake/model"
     another: str = "fake/another"
+    address: str = "http://127.0.0.1:"
+    contract: str = "openai"
 
     def spec(self, job_id: str, *, kind: JobKind = JobKind.FINE_TUNE, **arguments: Any) -> JobSpec:
         return JobSpec(
@@ -64,6 +56,12 @@ class FakeHarness:
     def until_answering(self, name: str, model: str) -> None:
         self.target.endpoints.make_ready(name)
 
+    def until_stopped(self, name: str) -> None:
+        assert self.target.endpoints.get(name).state == EndpointState.STOPPED
+
+    def until_deleted(self, name: str) -> None:
+        assert name not in [endpoint.name for endpoint in self.target.endpoints.list()]
+
 
 @dataclass
 class LocalHarness:
@@ -73,6 +71,8 @@ class LocalHarness:
     base: Path
     deployable: str
     another: str
+    address: str = "http://127.0.0.1:"
+    contract: str = "openai"
 
     def spec(self, job_id: str, *, kind: JobKind = JobKind.FINE_TUNE, **arguments: Any) -> JobSpec:
         values = {"wait_at": 15} | arguments
@@ -118,6 +118,12 @@ class LocalHarness:
 
         wait_until(answers, f"{name} answers with {model}", 120)
 
+    def until_stopped(self, name: str) -> None:
+        assert self.target.endpoints.get(name).state == EndpointState.STOPPED
+
+    def until_deleted(self, name: str) -> None:
+        assert name not in [endpoint.name for endpoint in self.target.endpoints.list()]
+
 
 @pytest.fixture(autouse=True)
 def _no_real_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,12 +161,25 @@ def local(tmp_path: Path, mlflow_template: Path, tiny_models: tuple[Path, Path])
         wait_until(lambda job=job: target.jobs.get(job.id).state.is_final, f"{job.id} ended after the test")
 
 
-Harness = FakeHarness | LocalHarness
+@pytest.fixture
+def azure(
+    emulator: Emulator, azure_environment: dict[str, str], tiny_models: tuple[Path, Path], tmp_path: Path
+) -> Iterator[AzureHarness]:
+    files = (tmp_path / "train.jsonl", tmp_path / "eval.jsonl")
+    for file in files:
+        turns = [{"role": "user", "content": file.stem}, {"role": "assistant", "content": "Yes."}]
+        file.write_text(json.dumps({"messages": turns}) + "\n")
+    harness = AzureHarness(connected_target(tmp_path / "home"), emulator, tiny_models[0], files, tiny_models)
+    yield harness
+    harness.close()
 
 
-@pytest.fixture(params=["fake", "local"])
+Harness = FakeHarness | LocalHarness | AzureHarness
+
+
+@pytest.fixture(params=["fake", "local", "azure"])
 def harness(request: pytest.FixtureRequest) -> Harness:
-    return FakeHarness() if request.param == "fake" else request.getfixturevalue("local")
+    return FakeHarness() if request.param == "fake" else request.getfixturevalue(request.param)
 
 
 @pytest.fixture
@@ -168,4 +187,4 @@ def target(harness: Harness) -> Target:
     return harness.target
 
 
-__all__ = ["FakeHarness", "Harness", "LocalHarness", "replace", "wait_until"]
+__all__ = ["STAND_IN", "AzureHarness", "FakeHarness", "Harness", "LocalHarness", "replace", "wait_until"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from backend.domain import BUILT_IN_MODEL, EndpointState, JobKind, JobState
+from backend.domain import BUILT_IN_MODEL, EndpointState, Hosting, JobKind, JobState
 from backend.errors import BadInput, Conflict, NotFound
 from backend.target import Target
 from tests.contract.conftest import Harness
@@ -125,6 +127,34 @@ def test_only_an_ended_job_is_deleted_and_deleting_again_is_fine(harness: Harnes
     target.jobs.delete("run-1")
 
 
+def test_the_outputs_of_an_ended_job_are_downloaded_into_a_new_folder(
+    harness: Harness, target: Target, tmp_path: Path
+) -> None:
+    target.jobs.submit(harness.spec("run-1"))
+    with pytest.raises(Conflict):
+        target.jobs.download("run-1", tmp_path)
+    harness.until_halfway("run-1")
+    harness.until_completed("run-1")
+    folder = target.jobs.download("run-1", tmp_path)
+    assert folder.parent == tmp_path
+    assert (folder / "result.json").read_bytes() == target.jobs.output("run-1", "result.json")
+    with pytest.raises(Conflict):
+        target.jobs.download("run-1", tmp_path)
+
+
+def test_what_is_shown_as_code_can_be_shown_to_anybody(harness: Harness, target: Target) -> None:
+    target.endpoints.create("harbour")
+    files = [
+        *target.jobs.as_code(harness.spec("run-1")),
+        *target.endpoints.as_code("harbour", harness.deployable, Hosting()),
+    ]
+    for file in files:
+        assert file.name
+        assert file.text.endswith("\n")
+        assert target.endpoints.key("harbour") not in file.text
+    assert target.jobs.list() == []
+
+
 @pytest.mark.parametrize("bad", ["../outside", "", "a/b", ".hidden", "x" * 81])
 def test_an_id_that_could_be_a_path_is_refused(harness: Harness, target: Target, bad: str) -> None:
     with pytest.raises(BadInput):
@@ -168,9 +198,9 @@ def test_registering_a_job_twice_under_one_name_is_one_version(harness: Harness,
         target.jobs.delete("run-1")
 
 
-def test_the_built_in_base_model_comes_first_and_each_says_whether_it_fits(target: Target) -> None:
+def test_the_base_models_hold_the_built_in_one_and_each_says_whether_it_fits(target: Target) -> None:
     bases = target.models.base_models()
-    assert bases[0].id == BUILT_IN_MODEL
+    assert BUILT_IN_MODEL in [base.id for base in bases]
     assert "microsoft/Phi-3-mini-4k-instruct" in [base.id for base in bases]
     assert all(base.fit_reason and base.licence for base in bases)
 
@@ -200,12 +230,18 @@ def test_an_endpoint_lives_is_switched_stopped_started_and_deleted(harness: Harn
     assert target.endpoints.deploy("harbour", harness.deployable).state == EndpointState.CREATING
     harness.until_answering("harbour", harness.deployable)
     running = target.endpoints.get("harbour")
-    assert running.url.startswith("http://127.0.0.1:")
-    assert (running.contract, running.model) == ("openai", harness.deployable)
+    assert running.url.startswith(harness.address)
+    assert (running.contract, running.model) == (harness.contract, harness.deployable)
     key = target.endpoints.key("harbour")
+    (deployment,) = running.deployments
+    assert deployment.traffic_percent == 100
     with pytest.raises(BadInput):
-        target.endpoints.set_traffic("harbour", {"main": 50, "other": 50})
-    assert target.endpoints.set_traffic("harbour", {"main": 100}).state == EndpointState.RUNNING
+        target.endpoints.set_traffic("harbour", {deployment.name: 50, "other": 50})
+    assert target.endpoints.set_traffic("harbour", {deployment.name: 100}).state == EndpointState.RUNNING
+    with pytest.raises(Conflict):
+        target.endpoints.remove_deployment("harbour", deployment.name)
+    target.endpoints.remove_deployment("harbour", "never-was")
+    assert target.endpoints.test("harbour", deployment.name, "Hello?")
 
     switching = target.endpoints.deploy("harbour", harness.another)
     assert (switching.state, switching.model) == (EndpointState.RUNNING, harness.deployable)
@@ -214,14 +250,17 @@ def test_an_endpoint_lives_is_switched_stopped_started_and_deleted(harness: Harn
     assert target.endpoints.key("harbour") == key
     assert target.endpoints.logs("harbour").text
 
-    assert target.endpoints.stop("harbour").state == EndpointState.STOPPED
+    target.endpoints.stop("harbour")
+    harness.until_stopped("harbour")
     assert target.endpoints.stop("harbour").state == EndpointState.STOPPED
     assert target.endpoints.start("harbour").state == EndpointState.CREATING
     harness.until_answering("harbour", harness.another)
     assert target.endpoints.get("harbour").url == running.url
+    target.endpoints.renew_key("harbour")
+    assert target.endpoints.key("harbour") not in ("", key)
     target.endpoints.delete("harbour")
     target.endpoints.delete("harbour")
-    assert target.endpoints.list() == []
+    harness.until_deleted("harbour")
 
 
 def test_every_check_that_is_not_met_says_why_or_is_plain(target: Target) -> None:

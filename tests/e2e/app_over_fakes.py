@@ -87,6 +87,7 @@ def build(settings: Settings | None, small: SmallEndpoint) -> Desk:
     target.endpoints.make_fail("dead-endpoint")
     return Desk(
         settings=settings,
+        targets={target.name: target},
         target=target,
         datasets=datasets,
         training=training,

@@ -1,4 +1,4 @@
-"""A real HTTP server that speaks the three contracts of a model endpoint, with the ways in which one can misbehave."""
+"""A real HTTP server that speaks the contracts of an endpoint, with the ways in which one can misbehave."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif endpoint.behaviour == "garbage":
             self._send(200, {"something": "else"})
         elif self.path == "/score":
-            foundry = isinstance(body["input_data"], dict)
-            self._send(200, {"output": endpoint.text} if foundry else [endpoint.text])
+            answers = {dict: {"output": endpoint.text}, list: [endpoint.text], str: {"answer": endpoint.text}}
+            self._send(200, answers[type(body["input_data"])])
         elif body.get("stream") and endpoint.behaviour != "whole":
             self._stream()
         else:

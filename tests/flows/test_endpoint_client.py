@@ -53,6 +53,17 @@ def test_the_foundry_contract_sends_chat_messages() -> None:
     assert sent["parameters"] == {"temperature": 0.7, "max_new_tokens": 9, "top_p": 1.0}
 
 
+def test_the_flow_contract_sends_what_the_flow_makes_the_same_turns_of() -> None:
+    turn = {"inputs": {"input_data": "Hello?"}, "outputs": {"answer": "Hi."}}
+    messages = messages_of("Who?", [turn], "Be brief.")
+    with serve(SmallEndpoint()) as endpoint:
+        answer = query_endpoint(endpoint.url, KEY, messages, contract="flow", temperature=0)
+        assert list(answer) == [endpoint.text]
+    (sent,) = endpoint.bodies
+    assert endpoint.paths == ["/score"]
+    assert messages_of(sent["input_data"], sent["chat_history"], sent["system_prompt"]) == messages
+
+
 def test_the_mlflow_contract_sends_the_text_and_is_greedy_at_temperature_0() -> None:
     with serve(SmallEndpoint()) as endpoint:
         assert ask(endpoint, contract="mlflow", temperature=0) == [endpoint.text]
@@ -68,6 +79,8 @@ def test_the_mlflow_contract_sends_the_text_and_is_greedy_at_temperature_0() -> 
             401: "bad_key",
             403: "bad_key",
             404: "not_found",
+            408: "too_slow",
+            424: "unreachable",
             500: "server_failed",
             502: "unreachable",
         }.items()
@@ -82,6 +95,14 @@ def test_each_http_status_becomes_words(status: int, code: str) -> None:
 def test_a_busy_endpoint_says_when_to_try_again() -> None:
     error = refusal(SmallEndpoint(behaviour=429, headers={"Retry-After": "7"}))
     assert (error.code, error.how_to_fix) == ("too_many", "Try again in 7 s.")
+
+
+@pytest.mark.parametrize(("inner", "code"), [("400", "refused"), ("500", "server_failed"), ("503", "unreachable")])
+def test_behind_azures_424_is_what_the_models_own_server_said(inner: str, code: str) -> None:
+    headers = {"ms-azureml-model-error-statuscode": inner, "ms-azureml-model-error-reason": "too many tokens"}
+    error = refusal(SmallEndpoint(behaviour=424, headers=headers))
+    assert error.code == code
+    assert code == "unreachable" or "too many tokens" in str(error)
 
 
 def test_a_wrong_key_is_named() -> None:
@@ -101,7 +122,7 @@ def test_an_answer_that_breaks_off_is_an_error_after_what_came(behaviour: str) -
     assert caught.value.code == "broken_off"
 
 
-@pytest.mark.parametrize("contract", ["openai", "mlflow", "foundry"])
+@pytest.mark.parametrize("contract", ["openai", "mlflow", "foundry", "flow"])
 def test_an_answer_in_another_form_is_an_error(contract: str) -> None:
     assert refusal(SmallEndpoint(behaviour="garbage"), contract=contract).code == "unreadable"
 

@@ -19,6 +19,7 @@ from backend.domain import JobSpec, Model
 from backend.evaluation import Evaluation
 from backend.settings import Settings
 from backend.training import Training
+from tests.fake_cloud import FakeCloud
 from tests.fakes import FakeTarget
 
 APP = Path(__file__).parent.parent.parent / "streamlit_app" / "app.py"
@@ -41,6 +42,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDesk]:
     datasets = Datasets(settings.datasets_folder)
     built = FakeDesk(
         settings=settings,
+        targets={target.name: target},
         target=target,
         datasets=datasets,
         training=Training(target, datasets),
@@ -54,6 +56,34 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDesk]:
     yield built
     st.cache_resource.clear()
     st.cache_data.clear()
+
+
+class CloudDesk(Desk):
+    target: FakeCloud  # type: ignore[assignment]
+
+
+@pytest.fixture
+def cloud(desk: FakeDesk, monkeypatch: pytest.MonkeyPatch) -> CloudDesk:
+    """The same workspace over a cloud that nobody has signed in to yet; the computer is there too."""
+    target = FakeCloud()
+    built = CloudDesk(**vars(bootstrap.assemble(desk.settings, {"fake": desk.target, "cloud": target}, target)))
+    monkeypatch.setattr(bootstrap, "build", lambda settings=None: built)
+    return built
+
+
+@pytest.fixture
+def connected(cloud: CloudDesk) -> CloudDesk:
+    cloud.target.connect()
+    return cloud
+
+
+@pytest.fixture
+def cloud_model(connected: CloudDesk) -> Model:
+    """A finished run's model in the cloud."""
+    dataset = connected.datasets.create_from_sample()
+    job = connected.training.start(connected.training.spec("Ferry run", dataset.id, "phidesk/tiny-phi3"))
+    connected.target.jobs.complete(job.id)
+    return connected.training.register(job.id, "ferries")
 
 
 @pytest.fixture
@@ -92,7 +122,7 @@ def texts(app: AppTest) -> str:
     parts = [element.value for kind in kinds for element in kind]
     parts += [button.label for button in app.button]
     parts += [str(element.proto.title) for kind in (app.error, app.warning) for element in kind]
-    return "\n".join(str(part) for part in parts).replace("\\", "")
+    return "\n".join(str(part) for part in parts).replace("\\", "").replace("\u2060", "")
 
 
 def primary_buttons(app: AppTest) -> list[Button]:
@@ -100,4 +130,4 @@ def primary_buttons(app: AppTest) -> list[Button]:
     return [button for button in app.button if button.proto.type == "primary"]
 
 
-__all__ = ["APP", "FakeDesk", "Open", "primary_buttons", "texts"]
+__all__ = ["APP", "CloudDesk", "FakeDesk", "Open", "primary_buttons", "texts"]

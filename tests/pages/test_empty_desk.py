@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
-from backend.domain import Check
+from backend.domain_setup import Check
 from tests.pages.conftest import FakeDesk, Open, primary_buttons, texts
 
 PAGES = ("home", "setup", "dataset", "train", "evaluate", "deploy", "chat")
@@ -51,12 +51,6 @@ def test_setup_shows_each_check_and_its_remedy(open_page: Open, desk: FakeDesk) 
         assert words in texts(page)
     page.button(key="fix_0").click().run()
     assert fixed == [True]
-
-
-def test_setup_is_honest_about_azure(open_page: Open) -> None:
-    shown = texts(open_page("setup"))
-    assert "Not connected" in shown
-    assert "comes in a later version" in shown
 
 
 def test_setup_says_that_a_hub_token_is_there_and_never_shows_it(open_page: Open, desk: FakeDesk) -> None:

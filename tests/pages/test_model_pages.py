@@ -52,9 +52,9 @@ def test_a_comparison_is_told_in_words_numbers_and_answers(open_page: Open, desk
     desk.target.jobs.complete(job_id, None, **{"evaluation.json": json.dumps(EVALUATION).encode()})
     page = open_page("evaluate", model=model.ref)
     assert {metric.label: metric.value for metric in page.metric} == {
-        "Better": "2",
-        "Same": "0",
-        "Worse": "1",
+        "Less surprised": "2",
+        "As surprised": "0",
+        "More surprised": "1",
     }
     shown = texts(page)
     assert "10 times more certain" in shown
@@ -115,6 +115,10 @@ def test_a_running_endpoint_shows_its_address_and_keeps_its_key_hidden(
     assert f"{running.url}/v1" in code
     assert "$PHIDESK_KEY" in code
     assert key not in code
+    page.session_state[f"key_of_{endpoint}"] = True
+    page.run()
+    assert key not in "\n".join(block.value for block in page.code)
+    assert f"It ends in …{key[-4:]}" in texts(page)
     page.toggle(key=f"key_{endpoint}").set_value(True).run()
     assert key in "\n".join(block.value for block in page.code)
     assert "1 endpoint on, no cost" in texts(page)

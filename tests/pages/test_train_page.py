@@ -209,3 +209,9 @@ def test_a_hostile_run_name_stays_text(open_page: Open, desk: FakeDesk, sample: 
     spec = desk.training.spec("![x](http://evil.example/x.png)", sample, "phidesk/tiny-phi3")
     page: AppTest = open_page("train", job=desk.training.start(spec).id)
     assert page.title[0].value.startswith("\\!\\[x\\]")
+
+
+def test_home_leads_to_the_run_that_goes_on(open_page: Open, run: str) -> None:
+    page = open_page("home")
+    assert "A run goes on. You need not wait for it here." in texts(page)
+    assert [button.label for button in primary_buttons(page)] == ["Watch the run"]

@@ -21,7 +21,7 @@ NAME = "phi"
 
 @pytest.fixture
 def server() -> Iterator[SmallEndpoint]:
-    with serve(SmallEndpoint(key=f"fake-key-of-{NAME}")) as running:
+    with serve(SmallEndpoint(key=f"fake-key-of-{NAME}-1")) as running:
         yield running
 
 
@@ -51,7 +51,7 @@ def test_an_answer_streams_and_is_saved_with_its_question(chatting: Chatting, se
     assert chatting.get(conversation.id).title == "Who founded it?"
     assert server.bodies == [
         {
-            "model": BUILT_IN_MODEL,
+            "model": NAME,
             "messages": [
                 {"role": "system", "content": "Be brief."},
                 {"role": "user", "content": "Who founded it?"},

@@ -16,16 +16,12 @@ from typing import Any
 import pytest
 import typer
 
+from backend import bootstrap
 from backend.bootstrap import Desk
-from backend.chatting import Chatting
-from backend.cli.main import app, main
+from backend.cli.main import app
 from backend.cli.output import harmless, table
-from backend.datasets import Datasets
-from backend.deployments import Deployments
-from backend.domain import BUILT_IN_MODEL, Endpoint, Job, JobSpec
-from backend.evaluation import Evaluation
+from backend.domain import BUILT_IN_MODEL, DEFAULT_HOSTING, Endpoint, Hosting, Job, JobSpec
 from backend.settings import Settings
-from backend.training import Training
 from tests.fakes import FakeTarget
 from tests.flows.small_endpoint import SmallEndpoint, serve
 from tests.unit.conversations import jsonl, row, rows
@@ -51,32 +47,10 @@ def phidesk(home: Path, *arguments: str, **environment: str) -> subprocess.Compl
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """The services over the fake target, which the commands find instead of this computer."""
-    target, datasets = FakeTarget(), Datasets(tmp_path / "datasets")
-    desk = Desk(
-        settings=Settings(home=tmp_path),
-        target=target,
-        datasets=datasets,
-        training=Training(target, datasets),
-        deployments=Deployments(target),
-        chatting=Chatting(target, tmp_path / "desk.db"),
-        evaluation=Evaluation(target, datasets),
-    )
+    target = FakeTarget()
+    desk = bootstrap.assemble(Settings(home=tmp_path), {"fake": target}, target)
     monkeypatch.setattr("backend.bootstrap.build", lambda settings: desk)
     return desk
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Callable[..., tuple[int, Any]]:
-    """Runs a command with --json in this process: exit status and the one object on standard output."""
-
-    def call(*arguments: str) -> tuple[int, Any]:
-        monkeypatch.setattr(sys, "argv", ["phidesk", *arguments, "--json"])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        output = capfdbinary.readouterr().out
-        return int(ended.value.code or 0), json.loads(output) if output else None
-
-    return call
 
 
 def test_help_answers_fast_and_tells_the_exit_statuses(tmp_path: Path) -> None:
@@ -216,8 +190,10 @@ class PromptTarget(FakeTarget):
                 return self.jobs.fail(job.id)
             return self.jobs.complete(job.id, **{"evaluation.json": json.dumps(RESULT).encode()})
 
-        def deploy_at_once(endpoint: str, model: str, deployment: str = "main") -> Endpoint:
-            deploy(endpoint, model, deployment)
+        def deploy_at_once(
+            endpoint: str, model: str, deployment: str = "", hosting: Hosting = DEFAULT_HOSTING
+        ) -> Endpoint:
+            deploy(endpoint, model, deployment, hosting)
             server.key = self.endpoints.key(endpoint)
             ready = replace(self.endpoints.make_ready(endpoint), url=server.url)
             self.endpoints.endpoints[endpoint] = ready
@@ -233,15 +209,7 @@ def prompt_desk(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
         def use(is_failing: bool) -> SmallEndpoint:
             target = PromptTarget(server, is_failing=is_failing)
-            made = Desk(
-                settings=desk.settings,
-                target=target,
-                datasets=desk.datasets,
-                training=Training(target, desk.datasets),
-                deployments=Deployments(target),
-                chatting=Chatting(target, desk.settings.database),
-                evaluation=Evaluation(target, desk.datasets),
-            )
+            made = bootstrap.assemble(desk.settings, {"fake": target}, target)
             monkeypatch.setattr("backend.bootstrap.build", lambda settings: made)
             return server
 

@@ -8,10 +8,11 @@ import pytest
 
 from backend import estimates, recipes
 from backend.datasets import Datasets
-from backend.domain import BUILT_IN_MODEL, JobState
+from backend.domain import BUILT_IN_MODEL, JobState, Machine
 from backend.errors import BadInput, Conflict, NotFound, Unavailable
 from backend.estimates import PastRun, Work
 from backend.training import Training, new_job_id
+from tests.fake_cloud import FakeCloud
 from tests.fakes import FakeTarget
 from tests.unit.conversations import jsonl, rows
 from training_job.tuning import arguments as script
@@ -169,3 +170,18 @@ def test_earlier_runs_give_the_median() -> None:
 
 def test_this_computer_has_a_speed() -> None:
     assert estimates.measure_gflops() > 0.1
+
+
+def test_the_time_on_machines_elsewhere_is_known_from_runs_on_the_same_ones_only(tmp_path: Path) -> None:
+    cloud = FakeCloud()
+    cloud.connect()
+    training = Training(cloud, Datasets(tmp_path))
+    dataset = training.datasets.create_from_file(jsonl(*rows(40)), "Data")
+    on_one = training.spec("x", dataset.id, BUILT_IN_MODEL, machine=Machine("gpu-size"))
+    before = training.estimate(on_one)
+    assert (before.seconds, before.fits) == (0.0, None)
+    assert "not known" in before.basis
+    training.start(on_one)
+    cloud.jobs.complete(on_one.id, {"train_seconds": 60.0})
+    assert training.estimate(on_one).seconds > 0
+    assert training.estimate(training.spec("y", dataset.id, BUILT_IN_MODEL, machine=Machine("cpu-size"))).seconds == 0

@@ -43,8 +43,11 @@ def find_model(name: str, revision: str | None, on_progress: Callable[[float], N
 
 def _look_into_folder(folder: Path, name: str) -> ModelSource:
     if not (folder / "config.json").is_file():
-        if (folder / "model" / "config.json").is_file() and (folder / "MLmodel").is_file():
-            return _look_into_folder(folder / "model", name)  # what this job itself saves
+        if (folder / "MLmodel").is_file():
+            # An MLflow model: what this job itself saves, or what the model catalogue of Azure ML holds.
+            for inner in (folder / "model", folder / "data" / "model"):
+                if (inner / "config.json").is_file():
+                    return _look_into_folder(inner, name)
         raise JobFailure(
             "model_not_found",
             f"There is no model in {folder}.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,22 @@ def write_text(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(path)
+        try:
+            draft.replace(path)
+        except OSError:
+            # A mounted blob container may not rename; there a file is sent as a whole when it is closed.
+            shutil.copyfile(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def move_folder(source: Path, target: Path) -> None:
+    """To a place where nothing is, or (where the store can't rename, as a mounted blob container) by copying."""
+    try:
+        source.rename(target)
+    except OSError:
+        shutil.copytree(source, target, dirs_exist_ok=True)
+        shutil.rmtree(source)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -231,7 +231,8 @@ class Run:
             self.arguments.max_length = limit
 
     def _measure_base(self, trainer: ChatTrainer) -> dict[str, float]:
-        if (known := self.metrics.base_eval()) is not None:
+        known: dict[str, float] | None = trainer.share(self.metrics.base_eval())
+        if known is not None:
             return known
         self.metrics.phase("base_eval", 0.0)
         trainer.evaluate()
@@ -239,6 +240,7 @@ class Run:
         return trainer.last_eval[1]
 
     def _train(self, trainer: ChatTrainer, progress: Progress) -> None:
+        progress = trainer.share(progress)
         trainer.trained_tokens, trainer.earlier_seconds = progress.trained_tokens, progress.train_seconds
         trainer.started_at = time.monotonic()
         self.metrics.phase("training")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import dataclass
 
 from .failures import bad_argument
@@ -31,6 +32,8 @@ def choose_machine(arguments: argparse.Namespace, *, typical_tokens: int, parame
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if device == "cuda":  # of several processes on one machine each has a GPU of its own
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     name = torch.cuda.get_device_name() if device == "cuda" else device.upper()
     is_bf16, why_precision = _choose_precision(arguments.precision, device, parameters)
     attention, why_attention = _choose_attention(arguments.attention, device, typical_tokens, is_packing)

@@ -17,6 +17,9 @@ HEARTBEAT_SECONDS = 2.0
 class Tracker(Protocol):
     def metrics(self, values: dict[str, float], step: int) -> None: ...
 
+    def progress(self, record: dict[str, Any]) -> None:
+        """Every line of the file: how far the run is."""
+
 
 class MetricsLog:
     """Appends to `folder/metrics.jsonl`. Of several processes only the first one `is_main`; the others are mute."""
@@ -93,8 +96,11 @@ class MetricsLog:
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in values.items()
         }
-        self._file.write(json.dumps({"time": round(self._written_at, 3), "kind": kind} | finite) + "\n")
+        record = {"time": round(self._written_at, 3), "kind": kind} | finite
+        self._file.write(json.dumps(record) + "\n")
         self._file.flush()
+        if self.tracker is not None:
+            self.tracker.progress(record)
 
 
 def perplexity(loss: float) -> float:

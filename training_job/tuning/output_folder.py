@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,7 @@ class OutputFolder:
         """Raises JobFailure `output_not_writable` or `disk_full`, before anything costly begins."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            probe = self.path / ".writable"
+            probe = self.path / f".writable-{os.getpid()}"  # of several processes each has its own
             probe.write_text("1")
             probe.unlink()
         except OSError as error:

@@ -17,6 +17,7 @@ from .base_model import ModelSource, load_model
 from .chat_tokens import ChatTokenizer, TokenizedRow
 from .conversations import Conversation
 from .failures import JobFailure
+from .files import move_folder
 from .scoring import answer_prompts, mean_loss, score_rows, stop_tokens
 
 logger = logging.getLogger(__name__)
@@ -92,13 +93,9 @@ def publish(draft: Path, target: Path) -> None:
         elif (target / "MLmodel").exists():
             shutil.rmtree(target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists():
-            draft.rename(target)
-            return
     except OSError as error:
         logger.info("%s can't be replaced (%s): it is filled instead.", target, error)
-    shutil.copytree(draft, target, dirs_exist_ok=True)
-    shutil.rmtree(draft)
+    move_folder(draft, target)
 
 
 def _name(dtype: torch.dtype) -> str:
@@ -184,7 +181,7 @@ def _write_mlflow_model(model: Any, chat: ChatTokenizer, plain: Path, source: Mo
         metadata={"base_model": source.name, "base_revision": source.revision},
     )
     shutil.rmtree(draft / "model")
-    plain.rename(draft / "model")
+    move_folder(plain, draft / "model")
     # MLflow takes the scratch folder for the model's name, and names a licence page on the Hub after it.
     description = Model.load(str(draft))
     description.flavors["transformers"]["source_model_name"] = source.name

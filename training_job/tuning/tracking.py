@@ -17,6 +17,10 @@ logger = logging.getLogger(__name__)
 
 EXPERIMENT = "phidesk"
 CLOSE_SECONDS = 60.0
+PROGRESS_TAG = "phidesk.progress"
+PROGRESS_SECONDS = 5.0
+BATCH = 200
+"""Azure ML takes 250 metrics in one request, MLflow's own server 1,000."""
 
 
 def is_tracking_wanted() -> bool:
@@ -30,12 +34,27 @@ class MlflowTracker:
     def __init__(self, output: Path, parameters: dict[str, Any]) -> None:
         self._memory = output / "mlflow_run.json"
         self._parameters = parameters
-        self._queue: queue.Queue[tuple[dict[str, float], int, int] | str] = queue.Queue()
+        self._queue: queue.Queue[tuple[dict[str, float], int, int] | str | None] = queue.Queue()
+        self._progress: dict[str, Any] = {}
+        self._told: dict[str, Any] = {}
+        self._is_progress_taken = True
         self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
         self._thread.start()
 
     def metrics(self, values: dict[str, float], step: int) -> None:
         self._queue.put((values, step, int(time.time() * 1000)))
+
+    def progress(self, record: dict[str, Any]) -> None:
+        """For who watches from afar: the newest phase and step, and the first step seen, which tells the speed."""
+        now = {**self._progress, "time": record["time"]}
+        if record["kind"] == "phase":
+            now |= {"phase": record["phase"], "done": record.get("done")}
+        elif "step" in record:
+            now |= {"step": record["step"], "total_steps": record["total_steps"]}
+            if record["kind"] in ("train", "heartbeat") and record["step"] > 0 and "first_step" not in now:
+                now |= {"first_step": record["step"], "first_time": record["time"]}
+        self._progress = now
+        self._queue.put(None)
 
     def close(self, status: str) -> None:
         """`status` is MLflow's: FINISHED, FAILED or KILLED. Waits for what is still to be sent, a minute at most."""
@@ -71,13 +90,28 @@ class MlflowTracker:
             for item in items:
                 if isinstance(item, str):
                     status = item
-                else:
+                elif item is not None:
                     values, step, at = item
                     batch += [Metric(name, float(value), at, step) for name, value in values.items()]
-            for start in range(0, len(batch), 500):  # a request may hold 1,000
-                client.log_batch(run_id, metrics=batch[start : start + 500])
+            for start in range(0, len(batch), BATCH):
+                client.log_batch(run_id, metrics=batch[start : start + BATCH])
+            self._tell_progress(client, run_id, is_last=status is not None)
         if is_ours:
             client.set_terminated(run_id, status)
+
+    def _tell_progress(self, client: Any, run_id: str, *, is_last: bool) -> None:
+        from mlflow.exceptions import MlflowException
+
+        now, told = self._progress, self._told
+        is_news = now.get("phase") != told.get("phase") or now.get("time", 0) - told.get("time", 0) >= PROGRESS_SECONDS
+        if not self._is_progress_taken or now == told or not (is_news or is_last):
+            return
+        try:
+            client.set_tag(run_id, PROGRESS_TAG, json.dumps(now))
+            self._told = now
+        except MlflowException as error:
+            logger.warning("MLflow takes no tags (%s); the metrics go on.", error)
+            self._is_progress_taken = False
 
     def _open_run(self, client: Any) -> tuple[str, bool]:
         """The run's id, and whether it is ours to end. Azure ML's job is its own run; a resumed run is the same run."""

@@ -42,6 +42,14 @@ class ChatTrainer(SFTTrainer):
     def train_seconds(self) -> float:
         return self.earlier_seconds + time.monotonic() - self.started_at
 
+    def share(self, value: Any) -> Any:
+        """What the first process thinks: on several machines each sees the output folder by a mount of its own."""
+        if self.accelerator.num_processes > 1:
+            from accelerate.utils import broadcast_object_list
+
+            return broadcast_object_list([value])[0]
+        return value
+
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
         loss = super().training_step(model, inputs, num_items_in_batch)
         if not math.isfinite(loss.item()):
@@ -54,12 +62,15 @@ class ChatTrainer(SFTTrainer):
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
     ) -> dict[str, float]:
         """The mean over tokens; Trainer's own is a mean over batches, which depends on the batch size."""
+        # Several processes share the rows; filling up the last round would count some of them twice.
+        self.accelerator.even_batches = False
         loader = self.get_eval_dataloader(eval_dataset)
+        self.accelerator.even_batches = True
         model: Any = self.model
         if not self.is_in_train:
             model = self.accelerator.prepare_model(model, evaluation_mode=True)
         model.eval()
-        sums = torch.zeros(3, dtype=torch.float64)
+        sums = torch.zeros(4, dtype=torch.float64)
         for count, inputs in enumerate(loader):
             if self.stop.is_requested:
                 break
@@ -67,10 +78,11 @@ class ChatTrainer(SFTTrainer):
             with torch.no_grad(), self.compute_loss_context_manager():
                 outputs = model(**inputs, use_cache=False, fused_lm_head=True)
             parts = (-outputs.log_probs.double().sum(), outputs.label_mask.sum(), outputs.is_top1.sum())
-            sums += torch.stack([part.detach().double().cpu() for part in parts])
+            sums[:3] += torch.stack([part.detach().double().cpu() for part in parts])
             self._tell_progress((count + 1) / len(loader))
+        sums[3] = float(self.stop.is_requested)
         sums = self.accelerator.reduce(sums.float().to(self.accelerator.device)).double().cpu()
-        if self.stop.is_requested:
+        if sums[3] > 0:
             return {"eval_loss": math.inf}  # half an evaluation is none
         loss = float(sums[0] / sums[1])
         if not math.isfinite(loss):
@@ -123,10 +135,19 @@ class _Pulse(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.metrics_log.heartbeat(state.global_step, state.max_steps)
-        if self.stop.is_requested:
+        if self._is_stop_wanted():
             control.should_evaluate = False
             control.should_save = True
             control.should_training_stop = True
+
+    def _is_stop_wanted(self) -> bool:
+        """Of several processes one may hear the signal a step before the others, who would wait for it for ever."""
+        if torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1:
+            device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
+            wanted = torch.tensor(int(self.stop.is_requested), device=device)
+            torch.distributed.all_reduce(wanted, torch.distributed.ReduceOp.MAX)
+            self.stop.is_requested = bool(wanted.item())
+        return self.stop.is_requested
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.stop.is_requested:

@@ -70,6 +70,7 @@ model.mkdir(parents=True, exist_ok=True)
 (model / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
 (model / "config.json").write_text("{}")
 (model / "tokenizer.json").write_text("{}")
+(model.parent / "MLmodel").write_text("flavors:\n  transformers:\n    model_binary: model\n")
 temporary = output / ".result"
 temporary.write_text(
     json.dumps({"base_eval_loss": 2.0, "tuned_eval_loss": 0.1, "trained_tokens": 100, "steps": given.steps})

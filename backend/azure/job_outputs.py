@@ -1,0 +1,64 @@
+"""What a run left, copied to this computer: a new folder that appears whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from backend.azure.blob_store import BlobStore, store_path
+from backend.azure.catalogue import tuned_model_uri
+from backend.azure.connection import Connection
+from backend.azure.errors import in_words
+from backend.azure.job_record import Record, output_folder
+from backend.errors import Conflict, NotFound
+from backend.i18n import _
+
+
+def download_outputs(
+    connection: Connection, blobs: BlobStore, job_id: str, attempts: Sequence[Record], folder: Path
+) -> Path:
+    made = folder / f"phidesk-{job_id}"
+    if made.exists():
+        raise _folder_exists(made)
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".phidesk-{job_id}-", dir=folder))
+    try:
+        last = attempts[-1] if attempts else None
+        if last is not None and not last.is_ours:
+            with in_words(_("Downloading the run's outputs")):
+                connection.ml().jobs.download(last.name, download_path=draft, all=True)
+        elif last is not None and last.is_catalogue:
+            _download_tuned(connection, blobs, last, draft)
+        else:  # without the checkpoints, which are many times the model's size
+            blobs.download_folder(output_folder(job_id), draft, without="checkpoints")
+        if not any(draft.iterdir()):
+            raise NotFound(_("The run {id} left no files.").format(id=job_id), code="no_outputs")
+        try:
+            draft.rename(made)
+        except OSError as error:
+            raise _folder_exists(made) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return made
+
+
+def _folder_exists(made: Path) -> Conflict:
+    return Conflict(
+        _("{folder} is there already.").format(folder=made),
+        how_to_fix=_("Choose another folder, or remove this one."),
+        code="folder_exists",
+    )
+
+
+def _download_tuned(connection: Connection, blobs: BlobStore, record: Record, draft: Path) -> None:
+    """By our own hand: azure-ai-ml 1.33 raises a TypeError for an output that is a model."""
+    folder = store_path(tuned_model_uri(connection, record.name))
+    if not folder:
+        raise NotFound(
+            _("The model of the run {id} is not in the workspace's default storage.").format(id=record.spec.id),
+            how_to_fix=_("Open the run in the studio and download it there."),
+            code="no_outputs",
+        )
+    blobs.download_folder(folder, draft / "model")
