@@ -146,7 +146,11 @@ class Conversation(BaseHTTPRequestHandler):
             while self.rfile.readline().strip():
                 pass
             return b"".join(parts)
-        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise ConnectionResetError("the client went away in the middle of its request")
+        return body
 
     def _respond(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}

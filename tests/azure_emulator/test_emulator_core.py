@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,16 @@ def ready(client: MLClient, tmp_path: Path) -> Callable[[str, str], Any]:
         return command(name=name, code=str(code), experiment_name="tests", **settings)
 
     return make
+
+
+@pytest.fixture
+def tracked(client: MLClient) -> Iterator[None]:
+    """MLflow's own setting for the whole process is the workspace's address, and is nobody's afterwards."""
+    import mlflow
+
+    mlflow.set_tracking_uri(client.workspaces.get(WORKSPACE).mlflow_tracking_uri)
+    yield
+    mlflow.set_tracking_uri(None)
 
 
 def until_final(client: MLClient, name: str) -> Any:
@@ -135,6 +145,7 @@ def test_a_file_becomes_a_data_asset_and_its_version_stays_as_it_is(client: MLCl
         client.data.create_or_update(Data(name="rows", version="1", path=str(file), type="uri_file"))
 
 
+@pytest.mark.usefixtures("tracked")
 def test_a_job_really_runs_and_leaves_log_metrics_outputs_and_a_model(
     client: MLClient, ready: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -157,7 +168,6 @@ def test_a_job_really_runs_and_leaves_log_metrics_outputs_and_a_model(
     import mlflow
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    mlflow.set_tracking_uri(client.workspaces.get(WORKSPACE).mlflow_tracking_uri)
     history = mlflow.MlflowClient().get_metric_history("job1", "loss")
     assert [(one.step, one.value) for one in history] == [(0, 3.0), (1, 2.0), (2, 1.0)]
     run = mlflow.get_run("job1")

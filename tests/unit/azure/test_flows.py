@@ -15,7 +15,6 @@ from backend.azure.operations import Operations
 from backend.domain import EndpointState
 from backend.domain_setup import Operation, OperationState
 from backend.errors import Conflict, NotFound
-from backend.settings import QUIET_ENVIRONMENT
 from tests.azure_emulator.emulator import Emulator
 from tests.unit.azure.test_endpoints import PHI, answering, endpoints, secrets_of, until
 
@@ -80,11 +79,9 @@ def test_an_endpoint_that_only_has_the_flows_name_is_left_alone(
 
 
 def test_prompt_flow_itself_reads_the_connection_and_the_flow_chats_with_it(
-    flows: AzureFlows, endpoints: AzureEndpoints, monkeypatch: pytest.MonkeyPatch
+    flows: AzureFlows, endpoints: AzureEndpoints
 ) -> None:
     """Prompt flow's own reader of workspace connections, with our sign-in, as its container on Azure does it."""
-    for name, value in QUIET_ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
     from promptflow.core import Flow
     from promptflow.core._connection_provider._workspace_connection_provider import WorkspaceConnectionProvider
 
