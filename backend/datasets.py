@@ -11,13 +11,14 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
-from backend import dataset_files, dataset_hub
-from backend.dataset_files import Input
-from backend.dataset_hub import HubImport
-from backend.dataset_reading import Row, Source
 from backend.domain import DataReport, Dataset, Message
+from backend.domain_datasets import Row
 from backend.errors import BadInput, Conflict, NotFound
 from backend.i18n import _
+from backend.studio import dataset_folder, hub_import
+from backend.studio.dataset_folder import Input
+from backend.studio.hub_import import HubImport
+from backend.studio.reading import Source
 
 logger = logging.getLogger(__name__)
 
@@ -83,14 +84,14 @@ class Datasets:
         taken = Input(source, filename, limit_mb)
         if eval_source is not None:
             held_out = Input(eval_source, eval_filename, limit_mb)
-            return dataset_files.save_pair(self.folder, taken, held_out, name, "file", skip_bad=skip_bad)
-        return dataset_files.save_split(
+            return dataset_folder.save_pair(self.folder, taken, held_out, name, "file", skip_bad=skip_bad)
+        return dataset_folder.save_split(
             self.folder, taken, name, "file", fraction=eval_fraction, seed=seed, skip_bad=skip_bad
         )
 
     def create_from_sample(self, folder: Path = SAMPLES) -> Dataset:
         about = json.loads((folder / "sample.json").read_bytes())
-        return dataset_files.save_pair(
+        return dataset_folder.save_pair(
             self.folder,
             Input(folder / "train.jsonl"),
             Input(folder / "eval.jsonl"),
@@ -115,7 +116,7 @@ class Datasets:
         started = self.start_hub_import(
             hub_id, config, split, name=name, eval_fraction=eval_fraction, seed=seed, skip_bad=skip_bad
         )
-        return self.get(dataset_hub.wait_for_import(self.folder, started.id))
+        return self.get(hub_import.wait_for_import(self.folder, started.id))
 
     def start_hub_import(
         self,
@@ -138,14 +139,14 @@ class Datasets:
             "seed": seed,
             "skip_bad": skip_bad,
         }
-        return dataset_hub.start_import(self.folder, request, self._hub_token)
+        return hub_import.start_import(self.folder, request, self._hub_token)
 
     def hub_import(self, import_id: str) -> HubImport:
         """How far it is. Raises NotFound."""
-        return dataset_hub.read_import(self.folder, import_id)
+        return hub_import.read_import(self.folder, import_id)
 
     def cancel_hub_import(self, import_id: str) -> None:
-        dataset_hub.cancel_import(self.folder, import_id)
+        hub_import.cancel_import(self.folder, import_id)
 
     def list(self) -> Sequence[Dataset]:
         """Newest first."""
@@ -154,14 +155,14 @@ class Datasets:
             if place.parent.name.startswith("."):
                 continue
             try:
-                found.append(dataset_files.load(self.folder, place.parent.name))
+                found.append(dataset_folder.load(self.folder, place.parent.name))
             except NotFound as error:
                 logger.warning("dataset %s is left out of the list: %s", place.parent.name, error.raw)
         return sorted(found, key=lambda dataset: dataset.created_at, reverse=True)
 
     def get(self, dataset_id: str) -> Dataset:
         """Raises NotFound."""
-        return dataset_files.load(self.folder, dataset_id)
+        return dataset_folder.load(self.folder, dataset_id)
 
     def find(self, id_or_name: str) -> Dataset:
         """By id, or by a name that only one has. Raises NotFound, or Conflict for a name that several have."""
@@ -176,7 +177,7 @@ class Datasets:
 
     def delete(self, dataset_id: str) -> None:
         """Already gone is success. Runs made with it keep their figures."""
-        dataset_files.remove(self.folder, dataset_id)
+        dataset_folder.remove(self.folder, dataset_id)
 
     def preview(self, dataset_id: str, part: str = "train", offset: int = 0, limit: int = 20) -> Sequence[Row]:
         """`part` is "train" or "eval"; any page of a large file comes at once, after one pass over it."""

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from backend import commands
-from backend.dataset_files import slug
 from backend.domain import DEFAULT_HOSTING, Endpoint, EndpointState, Hosting, LogChunk
 from backend.domain_setup import CodeFile
 from backend.errors import BadInput, JobFailed, Unavailable
 from backend.i18n import _
+from backend.studio.dataset_folder import slug
 from backend.target import Target
 
 POLL_SECONDS = 0.3

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backend import commands, estimates, recipes
-from backend.dataset_files import slug
 from backend.datasets import Datasets
 from backend.domain import (
     DEFAULT_MACHINE,
@@ -28,6 +27,7 @@ from backend.errors import BadInput, Conflict, NotFound, Unavailable
 from backend.estimates import Estimate, PastRun
 from backend.i18n import _, ngettext
 from backend.recipes import Parameter, Recipe, Value
+from backend.studio.dataset_folder import slug
 from backend.target import Target
 
 RECIPES = Path(__file__).parent.parent / "training_job" / "recipes"

@@ -9,9 +9,9 @@ from pathlib import Path
 from backend.azure.blob_store import STORE, BlobStore, folder_files
 from backend.azure.connection import Connection
 from backend.azure.errors import in_words
-from backend.dataset_files import slug
 from backend.errors import BadInput, NotFound
 from backend.i18n import _
+from backend.studio.dataset_folder import slug
 
 Tell = Callable[[str], None]
 HASH_LENGTH = 16

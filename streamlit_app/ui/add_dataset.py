@@ -8,9 +8,9 @@ import json
 import pandas as pd
 import streamlit as st
 
-from backend.dataset_reading import Row
 from backend.datasets import Datasets
 from backend.domain import DataReport, Dataset
+from backend.domain_datasets import Row
 from backend.i18n import _, ngettext
 from streamlit_app import session
 from streamlit_app.ui import errors, numbers

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from backend.dataset_reading import Row
+from backend.domain_datasets import Row
 from backend.i18n import _
 
 CELL = 300

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.dataset_hub import HubImport
 from backend.datasets import Datasets
 from backend.errors import PhiDeskError
 from backend.i18n import _
+from backend.studio.hub_import import HubImport
 from streamlit_app import session
 from streamlit_app.ui import errors, numbers
 from streamlit_app.ui.safe_text import plain

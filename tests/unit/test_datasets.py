@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend import dataset_files
-from backend.dataset_files import slug
-from backend.dataset_split import split
 from backend.datasets import Datasets
 from backend.domain import Dataset
 from backend.errors import BadInput, Conflict, NoRoom, NotFound
+from backend.studio import dataset_folder
+from backend.studio.dataset_folder import slug
+from backend.studio.split import split
 from tests.unit.conversations import SHARED_DATA, jsonl, needs_shared_data, row, rows
 
 
@@ -141,7 +141,7 @@ def test_a_full_disk_is_said_and_nothing_half_written_stays(
     def full(path: Path, content: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(dataset_files, "write_atomically", full)
+    monkeypatch.setattr(dataset_folder, "write_atomically", full)
     with pytest.raises(NoRoom):
         datasets.create_from_file(jsonl(*rows(9)), "x")
     assert list(datasets.folder.iterdir()) == []

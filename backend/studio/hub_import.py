@@ -1,6 +1,6 @@
 """A dataset from the Hugging Face Hub (or a folder laid out like one), fetched by a process of its own.
 
-The process (`python -m backend.dataset_hub FOLDER`) outlives the app; `request.json`, `progress.json` and
+The process (`python -m backend.studio.hub_import FOLDER`) outlives the app; `request.json`, `progress.json` and
 `log.txt` in its folder are all that the two sides share. The Hub's token travels in the environment only.
 """
 
@@ -22,14 +22,14 @@ from typing import Any
 
 import psutil
 
-from backend.dataset_files import Input, save_split, write_atomically
 from backend.domain import Failure
 from backend.errors import BadInput, NotFound, PhiDeskError, Unavailable
 from backend.i18n import _
 from backend.settings import QUIET_ENVIRONMENT
+from backend.studio.dataset_folder import Input, save_split, write_atomically
 
 _HUB_ID = re.compile(r"\w[\w.-]{0,95}(/\w[\w.-]{0,95})?", re.ASCII)
-_ROOT = Path(__file__).parent.parent
+_ROOT = Path(__file__).parents[2]
 _SPLIT = re.compile(r"[\w.\-+\[\]:%() ,]{1,200}")
 _IMPORT_ID = re.compile(r"[a-f0-9]{12}")
 
@@ -67,7 +67,7 @@ def start_import(folder: Path, request: Mapping[str, Any], token: str | None) ->
         environment["HF_TOKEN"] = token
     with (place / "log.txt").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "backend.dataset_hub", str(place.resolve())],
+            [sys.executable, "-m", "backend.studio.hub_import", str(place.resolve())],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -210,7 +210,7 @@ def _load(request: Mapping[str, Any], rows_file: Path, place: Path) -> int:
     import datasets
     import orjson
 
-    from backend.dataset_hub_errors import in_words
+    from backend.studio.hub_errors import in_words
 
     source = request["hub_id"]
     config = request["config"]

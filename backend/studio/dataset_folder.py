@@ -20,11 +20,12 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from backend.dataset_reading import Row, Source, open_source, read, report
-from backend.dataset_split import split
 from backend.domain import DataReport, Dataset, Problem
+from backend.domain_datasets import Row
 from backend.errors import BadInput, NoRoom, NotFound
 from backend.i18n import _, ngettext
+from backend.studio.reading import Source, open_source, read, report
+from backend.studio.split import split
 
 _DATASET = TypeAdapter(Dataset)
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,80}")

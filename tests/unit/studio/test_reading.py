@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend import dataset_reading
-from backend.dataset_reading import Row, read, report
 from backend.domain import DataReport, Problem
+from backend.domain_datasets import Row
+from backend.studio.reading import read, report
 from tests.unit.conversations import SHARED_DATA, jsonl, needs_shared_data, row
 
 

@@ -9,17 +9,17 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import orjson
 
-from backend.conversation_rules import Flaw, check_record
 from backend.domain import DataReport, Message, Problem
+from backend.domain_datasets import Row
 from backend.errors import BadInput, NotFound
-from backend.file_sniffing import UTF8_BOM, find_foreign_format
 from backend.i18n import _
+from backend.studio.rules import Flaw, check_record
+from backend.studio.sniffing import UTF8_BOM, find_foreign_format
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
 """A conversation this long fits no model's context; a longer line is a file of another kind."""
@@ -27,14 +27,6 @@ MAX_LISTED_PROBLEMS = 1_000
 MAX_LIST_BYTES = 256 * 1024 * 1024
 """A JSON list is read whole; JSONL of any size is read line by line."""
 HEAD_BYTES = 64 * 1024
-
-
-@dataclass(frozen=True)
-class Row:
-    """One usable conversation and the line of the file where it stands (from 1)."""
-
-    line: int
-    messages: tuple[Message, ...]
 
 
 Source = Path | bytes

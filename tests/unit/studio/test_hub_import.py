@@ -12,9 +12,9 @@ from pathlib import Path
 import polars
 import pytest
 
-from backend.dataset_hub_errors import in_words
 from backend.datasets import Datasets
 from backend.errors import BadInput, NoRoom, NotFound, Unavailable
+from backend.studio.hub_errors import in_words
 from tests.unit.conversations import rows
 
 pytestmark = pytest.mark.slow

@@ -1,0 +1,187 @@
+"""What the data studio speaks of: rows and where they stand, formats, findings and what to do about them, versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from backend.domain import Failure, Message
+
+
+@dataclass(frozen=True)
+class Row:
+    """One usable conversation, and where it stands: the line (from 1; of Parquet and CSV the record) of which file."""
+
+    line: int
+    messages: tuple[Message, ...]
+    file: str = ""
+
+
+class Decision(StrEnum):
+    """What a person chose to do about one finding."""
+
+    FIX = "fix"
+    SKIP = "skip"
+    KEEP = "keep"
+
+
+class Severity(StrEnum):
+    REFUSED = "refused"
+    """These rows can't be trained on; nothing is saved until they are fixed or skipped."""
+    WARNING = "warning"
+    HINT = "hint"
+
+
+@dataclass(frozen=True)
+class FoundRow:
+    """A row of a finding. `number` counts the usable rows of its part from 0; -1 where the row can't be used yet."""
+
+    file: str
+    line: int
+    detail: str
+    excerpt: str = ""
+    part: str = ""
+    number: int = -1
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a check found, in words.
+
+    `effect` is what it does to the training. `fix` and `skip` say what each would do; empty where it can't be done.
+    `rows` are the first of `count`. `decision` is what was chosen, None so far.
+    """
+
+    code: str
+    severity: Severity
+    title: str
+    effect: str
+    count: int
+    rows: tuple[FoundRow, ...] = ()
+    fix: str = ""
+    skip: str = ""
+    advice: str = ""
+    decision: Decision | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+class FormatKind(StrEnum):
+    MESSAGES = "messages"
+    SHAREGPT = "sharegpt"
+    ALPACA = "alpaca"
+    INSTRUCTION_RESPONSE = "instruction_response"
+    PROMPT_COMPLETION = "prompt_completion"
+    QUESTION_ANSWER = "question_answer"
+    TEXT_GROUND_TRUTH = "text_ground_truth"
+    TWO_COLUMNS = "two_columns"
+    MAPPED = "mapped"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class RecordFormat:
+    """How records of a file become conversations.
+
+    `fields` maps the parts of a conversation (`messages`, `question`, `answer`, `system`, `context`, `history`) to
+    the columns that hold them. `columns` are all that the file has; `is_sure` is False where a person should look.
+    """
+
+    kind: FormatKind
+    fields: Mapping[str, str] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    is_sure: bool = True
+
+
+@dataclass(frozen=True)
+class ReadReport:
+    """What reading found: `rows` records in all, `good_rows` of them usable (`fixed_rows` after a fix).
+
+    `notes` tell what was changed on the way without a question, such as endings stripped.
+    """
+
+    format: RecordFormat
+    rows: int
+    good_rows: int
+    fixed_rows: int = 0
+    skipped_rows: int = 0
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def bad_rows(self) -> int:
+        return self.rows - self.good_rows - self.skipped_rows
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Files being looked at before they are saved. `phase` is reading, ready or failed.
+
+    `report` is of what is read so far while `phase` is reading. `done` is 0..1.
+    """
+
+    id: str
+    name: str
+    files: tuple[str, ...]
+    total_bytes: int
+    phase: str
+    done: float
+    report: ReadReport
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
+    mapping: RecordFormat | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Examination:
+    """The checks of a set of rows whose form is in order. `phase` is waiting, running, done or failed."""
+
+    phase: str
+    done: float
+    findings: tuple[Finding, ...] = ()
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class SplitChoice:
+    """How rows are held out: a share of them, or a count where `eval_rows` is given.
+
+    Near-duplicates stay on one side, and every source gives its share.
+    """
+
+    eval_fraction: float = 0.2
+    eval_rows: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class RowPage:
+    """Some rows of a part with their numbers (from 0), and how many there are in all that the search finds."""
+
+    rows: tuple[tuple[int, Row], ...]
+    total: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """One row that differs between two versions; `before` is None for an added row, `after` for a removed one."""
+
+    part: str
+    before: tuple[Message, ...] | None
+    after: tuple[Message, ...] | None
+
+
+@dataclass(frozen=True)
+class Version:
+    """A state of a dataset that never changes. `summary` says what was done to the one before."""
+
+    number: int
+    created_at: datetime
+    summary: str
+    train_rows: int
+    eval_rows: int
+    sha256: str
+    added: int = 0
+    removed: int = 0
+    edited: int = 0
