@@ -82,7 +82,10 @@ class DataReport:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A split and saved set of conversations. `sha256` is of train.jsonl followed by eval.jsonl."""
+    """A split and saved set of conversations, as of its current `version`: paths, rows and hash are that version's.
+
+    `sha256` is of train.jsonl followed by eval.jsonl.
+    """
 
     id: str
     name: str
@@ -95,6 +98,7 @@ class Dataset:
     created_at: datetime
     seed: int = 0
     source_detail: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 1
 
 
 @dataclass(frozen=True)

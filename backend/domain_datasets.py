@@ -164,6 +164,30 @@ class RowPage:
 
 
 @dataclass(frozen=True)
+class RowFilter:
+    """Which rows of a part are wanted; each given one must hold.
+
+    `min_turns` and `max_turns` (both included) count the messages of user and assistant. `file` is the file that a
+    row came from, `numbers` (from 0) are the rows of a finding.
+    """
+
+    min_turns: int = 0
+    max_turns: int | None = None
+    has_system: bool | None = None
+    file: str = ""
+    numbers: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class RowChange:
+    """One wish: `messages` is None to leave the row out, `number` is None to add one, else the row is replaced."""
+
+    part: str
+    number: int | None
+    messages: tuple[Message, ...] | None
+
+
+@dataclass(frozen=True)
 class Change:
     """One row that differs between two versions; `before` is None for an added row, `after` for a removed one."""
 
