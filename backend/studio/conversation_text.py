@@ -1,0 +1,64 @@
+"""A canonical line of a part as turns, and the texts that checks compare: case and spaces don't count."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from backend.domain import Message
+
+
+class Line(NamedTuple):
+    """One row of a part: `offset` and `size` in bytes tell where it stands."""
+
+    number: int
+    offset: int
+    size: int
+    messages: tuple[Message, ...]
+
+
+def lines_of(path: Path) -> Iterator[Line]:
+    """The rows of a canonical JSONL file, one at a time."""
+    offset = 0
+    with path.open("rb", buffering=1 << 20) as file:
+        for number, raw in enumerate(file):
+            yield Line(number, offset, len(raw), messages_of(raw))
+            offset += len(raw)
+
+
+def messages_of(raw: bytes) -> tuple[Message, ...]:
+    return tuple(Message(turn["role"], turn["content"]) for turn in orjson.loads(raw)["messages"])
+
+
+def fold(text: str) -> str:
+    """Equal for texts that differ in case and in white space only."""
+    return " ".join(text.casefold().split())
+
+
+def digest(texts: Sequence[str]) -> int:
+    """64 bits of BLAKE2b over the texts and where each ends: the same on every machine."""
+    hashed = hashlib.blake2b(digest_size=8)
+    for text in texts:
+        hashed.update(text.encode(errors="replace"))
+        hashed.update(b"\x00")
+    return int.from_bytes(hashed.digest(), "little")
+
+
+def digest_of_line(raw: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(raw.rstrip(b"\n"), digest_size=8).digest(), "little")
+
+
+def compared_text(messages: Sequence[Message]) -> str:
+    """What counts for likeness: all but the system message, which many rows share."""
+    return "\n".join(message.content for message in messages if message.role != "system")
+
+
+def excerpt(text: str, start: int = 0, end: int = 0, around: int = 40) -> str:
+    """At most about 200 characters of the text around start..end, on one line."""
+    first, last = max(0, start - around), min(len(text), max(end, start + around) + around, start + 160)
+    piece = " ".join(text[first:last].split())
+    return ("… " if first else "") + piece + (" …" if last < len(text) else "")
