@@ -76,6 +76,8 @@ class FormatKind(StrEnum):
     QUESTION_ANSWER = "question_answer"
     TEXT_GROUND_TRUTH = "text_ground_truth"
     TWO_COLUMNS = "two_columns"
+    RENDERED = "rendered"
+    """One column of texts in which a chat template has written the whole conversation."""
     MAPPED = "mapped"
     UNKNOWN = "unknown"
 
@@ -86,12 +88,15 @@ class RecordFormat:
 
     `fields` maps the parts of a conversation (`messages`, `question`, `answer`, `system`, `context`, `history`) to
     the columns that hold them. `columns` are all that the file has; `is_sure` is False where a person should look.
+    `question_ending` and `answer_ending` are marks such as `###` that the file puts there and that are stripped.
     """
 
     kind: FormatKind
     fields: Mapping[str, str] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
     is_sure: bool = True
+    question_ending: str = ""
+    answer_ending: str = ""
 
 
 @dataclass(frozen=True)

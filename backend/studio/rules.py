@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from backend.domain import ROLES, Message
 from backend.i18n import _
-
-_UNFIT_CHARACTERS = re.compile("[\x00\ud800-\udfff]")
-_OTHER_NAMES = {"human": "user", "prompter": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
+from backend.studio.roles import TOOL_NAMES, clean_name, nearest_role
 
 
 @dataclass(frozen=True)
@@ -27,18 +23,29 @@ def check_record(record: object) -> tuple[Message, ...] | Flaw:
     An empty system message says nothing and is left out: many exports put one into every row.
     """
     if not isinstance(record, Mapping):
-        return Flaw(
-            "not_an_object",
-            _("The record is {kind}, not an object.").format(kind=_kind_of(record)),
-            _("Put the messages into an object: {example}.").format(example='{"messages": [...]}'),
-        )
+        return not_an_object(record)
     if "messages" not in record:
         return _without_messages(record)
-    turns = record["messages"]
+    return check_turns(record["messages"])
+
+
+def not_an_object(record: object) -> Flaw:
+    return Flaw(
+        "not_an_object",
+        _("The record is {kind}, not an object.").format(kind=kind_of(record)),
+        _("Put the messages into an object: {example}.").format(example='{"messages": [...]}'),
+    )
+
+
+def check_turns(turns: object) -> tuple[Message, ...] | Flaw:
+    """The messages of a list of `{"role", "content"}`, or the first thing wrong with it."""
+    clean = clean_messages(turns)
+    if clean is not None:
+        return clean
     if not isinstance(turns, list):
         return Flaw(
             "messages_not_a_list",
-            _("`messages` is {kind}, not a list.").format(kind=_kind_of(turns)),
+            _("The conversation is {kind}, not a list of messages.").format(kind=kind_of(turns)),
             _("Make it a list of objects with `role` and `content`."),
         )
     if not turns:
@@ -53,26 +60,86 @@ def check_record(record: object) -> tuple[Message, ...] | Flaw:
     return _check_order(messages) or tuple(messages)
 
 
+def clean_messages(turns: object) -> tuple[Message, ...] | None:
+    """The messages of a list that has nothing wrong with it, found quickly; None for a closer look."""
+    found = clean_turns(turns)
+    if found is None or any(is_unfit(turn["content"]) for turn in found):
+        return None
+    return tuple(Message(turn["role"], turn["content"]) for turn in found)  # type: ignore[arg-type]
+
+
+def clean_turns(turns: object) -> list[dict[str, str]] | None:
+    """The turns of a list that has nothing wrong with it, in one quick pass; None for a closer look.
+
+    Half characters are not looked for: orjson reads none, and refuses to write one.
+    """
+    if type(turns) is not list:
+        return None
+    found: list[dict[str, str]] = []
+    wanted = "user"
+    for turn in turns:
+        if type(turn) is not dict or (len(turn) > 2 and has_tool_call(turn)):
+            return None
+        content = turn.get("content")
+        if type(content) is not str or not content or content.isspace() or "\x00" in content:
+            return None
+        role = turn.get("role")
+        if role == wanted:
+            wanted = "user" if role == "assistant" else "assistant"
+        elif role != "system" or found:
+            return None
+        found.append({"role": role, "content": content})
+    return found if wanted == "user" and len(found) > 1 else None
+
+
+def is_unfit(text: str) -> bool:
+    """Has it a NUL or half a character? Neither can be written as UTF-8 text that others read."""
+    if "\x00" in text:
+        return True
+    if text.isascii():
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def has_tool_call(turn: Mapping[str, object]) -> bool:
+    return bool(turn.get("tool_calls") or turn.get("function_call"))
+
+
 def _check_turn(number: int, turn: object) -> Message | Flaw:
     if not isinstance(turn, Mapping):
         return Flaw(
             "message_not_an_object",
-            _("Message {number} is {kind}, not an object.").format(number=number, kind=_kind_of(turn)),
+            _("Message {number} is {kind}, not an object.").format(number=number, kind=kind_of(turn)),
             _("Write it as an object with `role` and `content`."),
         )
     role = turn.get("role")
-    if role not in ROLES:
+    if has_tool_call(turn) or (isinstance(role, str) and clean_name(role) in TOOL_NAMES):
+        return Flaw(
+            "tool_turns",
+            _("Message {number} calls a tool, or is what a tool answered.").format(number=number),
+            _("Write it as what the user or the assistant says, or remove these messages."),
+        )
+    if not isinstance(role, str) or role not in ROLES:
         return _unknown_role(number, turn, role)
     content = turn.get("content")
     if not isinstance(content, str):
+        if isinstance(content, list) and any(is_other_part(part) for part in content):
+            what = _("Message {number} ({role}) has a part that is no text, such as an image.").format(
+                number=number, role=role
+            )
+            return Flaw("part_not_text", what, _("Remove the part; only text can be learnt here."))
         if "content" not in turn:
             what = _("Message {number} ({role}) has no `content`.").format(number=number, role=role)
             return Flaw("content_missing", what, _("Add its text as `content`."))
         what = _("The content of message {number} ({role}) is {kind}, not text.").format(
-            number=number, role=role, kind=_kind_of(content)
+            number=number, role=role, kind=kind_of(content)
         )
         return Flaw("content_not_text", what, _("Write the content as one text in quotes."))
-    if _UNFIT_CHARACTERS.search(content):
+    if is_unfit(content):
         return Flaw(
             "nul_character",
             _("The content of message {number} ({role}) has a NUL or half a character.").format(
@@ -89,6 +156,11 @@ def _check_turn(number: int, turn: object) -> Message | Flaw:
             _("Write its text, or remove the message together with its question or answer."),
         )
     return Message(role, content)
+
+
+def is_other_part(part: object) -> bool:
+    """A typed part of a content that is no text: an image, a sound, a call."""
+    return isinstance(part, Mapping) and not isinstance(part.get("text"), str) and "type" in part
 
 
 def _check_order(messages: list[Message]) -> Flaw | None:
@@ -134,13 +206,10 @@ def _unknown_role(number: int, turn: Mapping[str, object], role: object) -> Flaw
         what = _("Message {number} has no `role`.").format(number=number)
         return Flaw("role_missing", what, _("Add one of: {roles}.").format(roles=", ".join(ROLES)))
     if not isinstance(role, str):
-        what = _("The role of message {number} is {kind}, not text.").format(number=number, kind=_kind_of(role))
+        what = _("The role of message {number} is {kind}, not text.").format(number=number, kind=kind_of(role))
         return Flaw("unknown_role", what, _("Use one of: {roles}.").format(roles=", ".join(ROLES)))
     what = _('Message {number} has the unknown role "{role}".').format(number=number, role=role[:40])
-    name = role.strip().lower()
-    near = difflib.get_close_matches(name, ROLES, n=1)
-    meant = _OTHER_NAMES.get(name) or (near[0] if near else "")
-    if meant:
+    if meant := nearest_role(role):
         return Flaw("unknown_role", what, _('Call it "{role}".').format(role=meant))
     return Flaw("unknown_role", what, _("Use one of: {roles}.").format(roles=", ".join(ROLES)))
 
@@ -176,7 +245,7 @@ def _without_messages(record: Mapping[str, object]) -> Flaw:
     )
 
 
-def _kind_of(value: object) -> str:
+def kind_of(value: object) -> str:
     if value is None:
         return _("null")
     if isinstance(value, bool):

@@ -1,0 +1,161 @@
+"""Records that can't be parsed as they stand, mended where only one reading is left. Pure functions over their bytes.
+
+Nothing is guessed: a line that was cut off, or that could be meant in two ways, stays unreadable.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+import orjson
+
+MAX_RAW_BYTES = 64 * 1024
+"""Of a damaged record at most so much is kept; one that fills it may go on, and isn't mended."""
+ENCODINGS = (
+    *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "koi8_r", "mac_roman"),
+    *("gb18030", "big5", "shift_jis", "euc_jp", "euc_kr"),
+)
+"""In which JSON's own marks are the same bytes as in UTF-8."""
+_STRING = r'"(?:[^"\\\n]|\\.)*"'
+_TOKENS = re.compile(rf"{_STRING}|[\[\]{{}},:]|[^\s\[\]{{}},:\"]+|\"", re.DOTALL)
+_PYTHON_WORDS = {"true": "True", "false": "False", "null": "None", "NaN": "None"}
+
+
+def read_text(raw: bytes) -> str | None:
+    """The text of bytes that are not UTF-8: their encoding is told from the letters that come out. None if unclear."""
+    text = _mostly_utf8(raw)
+    if text is not None:
+        return text
+    from charset_normalizer import from_bytes  # here, because it takes a moment to import
+
+    best = from_bytes(raw, cp_isolation=list(ENCODINGS), enable_fallback=False).best()
+    return None if best is None else str(best)
+
+
+def read_json(raw: bytes) -> object | None:
+    """The record of a line that is almost JSON; None where it isn't clear what it was.
+
+    Taken: Python literals and single quotes, commas too many, NaN and Infinity (as null), line breaks in texts,
+    commas after the record, one missing brace at the end.
+    """
+    if len(raw) >= MAX_RAW_BYTES:
+        return None
+    try:
+        text = raw.decode("utf-8-sig").replace("\x00", "").strip().rstrip(",").rstrip()
+    except UnicodeDecodeError:
+        return None
+    for attempt in (text, _without_commas(text), _closed(text)):
+        value = _loads(attempt) if attempt else None
+        if isinstance(value, dict | list):
+            return value
+    value = _literal(text)
+    return value if isinstance(value, dict | list) else None
+
+
+def read_cells(raw: bytes, columns: Sequence[str]) -> dict[str, str] | None:
+    """The record of a table's line with too many or too few cells: the surplus goes into the last column.
+
+    None where no delimiter splits the line.
+    """
+    if not columns or len(raw) >= MAX_RAW_BYTES:
+        return None
+    try:
+        text = raw.decode("utf-8-sig").replace("\x00", "")
+    except UnicodeDecodeError:
+        return None
+    rows = [(mark, _split(text, mark)) for mark in ",;\t|"]
+    mark, cells = min(rows, key=lambda row: (len(row[1]) < 2, abs(len(row[1]) - len(columns))))
+    if len(cells) < 2 and len(columns) > 2:
+        return None
+    return fill_columns(cells, columns, mark)
+
+
+def fill_columns(cells: Sequence[str], columns: Sequence[str], mark: str = ",") -> dict[str, str]:
+    """Cells by column: the surplus is joined into the last column, missing ones are empty."""
+    last = len(columns) - 1
+    kept = [*cells[:last], mark.join(cells[last:])]
+    kept += [""] * (len(columns) - len(kept))
+    return dict(zip(columns, kept, strict=True))
+
+
+def without_unfit(text: str) -> str:
+    """The text without NULs and half characters; two halves that belong together become one."""
+    return text.replace("\x00", "").encode("utf-16", "surrogatepass").decode("utf-16", "ignore")
+
+
+def _mostly_utf8(raw: bytes) -> str | None:
+    """UTF-8 with a few stray bytes of Windows-1252, which are read as that; None where most is not UTF-8."""
+    whole = raw.decode("utf-8", "surrogateescape")
+    stray = [letter for letter in whole if "\udc80" <= letter <= "\udcff"]
+    good = sum(letter > "\x7f" for letter in whole) - len(stray)
+    if stray and good < 2 * len(stray):
+        return None
+    meant: dict[str, str | int | None] = {
+        letter: bytes([ord(letter) - 0xDC00]).decode("cp1252", "replace") for letter in set(stray)
+    }
+    if "\ufffd" in meant.values():
+        return None
+    return whole.translate(str.maketrans(meant))
+
+
+def _loads(text: str) -> object | None:
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        pass
+    try:
+        return json.loads(text, strict=False, parse_constant=lambda _name: None)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _without_commas(text: str) -> str | None:
+    """The text without commas before a closing bracket; None where there are none."""
+    tokens = list(_TOKENS.finditer(text))
+    drop = {token.start() for token, after in pairwise(tokens) if token[0] == "," and after[0] in ("]", "}")}
+    return "".join(letter for place, letter in enumerate(text) if place not in drop) if drop else None
+
+
+def _closed(text: str) -> str | None:
+    """The text with the one brace that is missing at its end; None where more is missing, or a text is open."""
+    opened: list[str] = []
+    last = ""
+    for token in _TOKENS.finditer(text):
+        last = token[0]
+        if last == '"':
+            return None
+        if last in "[{":
+            opened.append(last)
+        elif last in "]}" and (not opened or "[{"["]}".index(last)] != opened.pop()):
+            return None
+    return text + "}" if opened == ["{"] and last[-1:] in ("]", '"', "}") else None
+
+
+def _literal(text: str) -> object | None:
+    """The value of a Python literal, also with JSON's words for true, false and null."""
+    if text[:1] not in ("{", "[") or len(text) > MAX_RAW_BYTES:
+        return None
+    for attempt in (text, re.sub(rf"{_STRING}|'(?:[^'\\\n]|\\.)*'|\b(?:true|false|null|NaN)\b", _python_word, text)):
+        try:
+            # through JSON, which has neither sets nor names that are numbers
+            return orjson.loads(orjson.dumps(ast.literal_eval(attempt)))
+        except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+            continue
+    return None
+
+
+def _python_word(match: re.Match[str]) -> str:
+    return _PYTHON_WORDS.get(match[0], match[0])
+
+
+def _split(text: str, mark: str) -> list[str]:
+    try:
+        return next(csv.reader(io.StringIO(text), delimiter=mark), [])
+    except csv.Error:
+        return []

@@ -1,0 +1,236 @@
+"""What a person reads about each flaw of a record or a file: what it is, what it does to the training, what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backend.domain_datasets import Severity
+from backend.i18n import _, ngettext
+from backend.studio.repairs import REPAIRS
+
+
+@dataclass(frozen=True)
+class FindingWords:
+    """`fix` says what Fix does, empty where there is no honest way; `skip` what Skip does."""
+
+    title: str
+    effect: str
+    advice: str
+    fix: str
+    skip: str
+    severity: Severity = Severity.REFUSED
+
+
+_SKIP_ROWS = _("Leaves these rows out.")
+_NOTHING_LEARNT = _("These rows can't be trained on as they are.")
+_UNREADABLE = _("What can't be read can't be learnt: these rows are missing in the training.")
+_REST_MISSING = _("What comes after this place is missing in the training.")
+_FILE_MISSING = _("Nothing of this file reaches the training.")
+_BROKEN_TEMPLATE = _("The model's chat template takes user and assistant in turns only; the run would stop here.")
+_EMPTY_LEARNT = _("The model would learn to answer with nothing.")
+
+_ROWS: dict[str, tuple[str, str, str]] = {
+    "not_json": (_("Lines that are not JSON"), _UNREADABLE, _("Write one record a line, in JSON.")),
+    "not_utf8": (_("Text in another encoding"), _UNREADABLE, _("Save the file with the encoding UTF-8.")),
+    "nul_character": (
+        _("NULs or half characters"),
+        _("Broken characters make the run stop, or are learnt as noise."),
+        _("Remove them; the text may have been cut or badly converted."),
+    ),
+    "line_too_long": (
+        _("Records that are far too long"),
+        _UNREADABLE,
+        _("Split these conversations, or end each record with a line break."),
+    ),
+    "nested_too_deeply": (_("Records nested too deeply"), _UNREADABLE, _("Write each as a plain list of messages.")),
+    "duplicate_key": (
+        _("The same name twice in one record"),
+        _("Only one of the two values can be learnt, and it isn't said which."),
+        _("Keep the right one in the file."),
+    ),
+    "ragged_row": (
+        _("Rows with too many or too few cells"),
+        _("It isn't clear which text is the question and which the answer."),
+        _("Put texts that contain the separator in quotes."),
+    ),
+    "not_an_object": (_("Records that are no objects"), _NOTHING_LEARNT, _('Write each as {"messages": [...]}.')),
+    "no_messages": (
+        _("Rows without a conversation"),
+        _NOTHING_LEARNT,
+        _("Give all rows the same format, or make two files."),
+    ),
+    "messages_not_a_list": (
+        _("Conversations that are no list"),
+        _NOTHING_LEARNT,
+        _("Make each a list of objects with `role` and `content`."),
+    ),
+    "messages_empty": (
+        _("Conversations without messages"),
+        _("There is nothing to learn from."),
+        _("Add a question and its answer, or remove the row."),
+    ),
+    "message_not_an_object": (
+        _("Messages that are no objects"),
+        _("It isn't said who speaks."),
+        _("Write each message with `role` and `content`."),
+    ),
+    "role_missing": (
+        _("Messages without a role"),
+        _("It isn't said who speaks."),
+        _("Add the role: system, user or assistant."),
+    ),
+    "unknown_role": (
+        _("Unknown roles"),
+        _BROKEN_TEMPLATE,
+        _("Use the roles system, user and assistant."),
+    ),
+    "content_missing": (_("Messages without a text"), _EMPTY_LEARNT, _("Add the text as `content`.")),
+    "content_not_text": (
+        _("Contents that are no text"),
+        _NOTHING_LEARNT,
+        _("Write each content as one text."),
+    ),
+    "part_not_text": (
+        _("Images and other parts"),
+        _("Only text can be learnt here; answers about an image would be learnt without it."),
+        _("Skip rows whose answer needs the image."),
+    ),
+    "tool_turns": (
+        _("Tool calls and their results"),
+        _("The training knows what user and assistant say, and no tools."),
+        _("Skip these rows where the model shall not learn to write such calls."),
+    ),
+    "content_empty": (_("Empty messages"), _EMPTY_LEARNT, _("Write the text, or leave the messages out.")),
+    "no_assistant": (
+        _("Conversations without an answer"),
+        _("There is nothing to learn from: only answers are learnt."),
+        _("Add the answer that the model should learn."),
+    ),
+    "system_not_first": (
+        _("System messages in the middle"),
+        _BROKEN_TEMPLATE,
+        _("Keep one system message, at the beginning."),
+    ),
+    "wrong_order": (
+        _("User and assistant don't take turns"),
+        _BROKEN_TEMPLATE,
+        _("Let user and assistant take turns, the user first."),
+    ),
+    "last_turn_not_assistant": (
+        _("Conversations that end with a question"),
+        _("The last question has no answer to learn from."),
+        _("Add the answer, or leave the question out."),
+    ),
+    "column_missing": (
+        _("Rows with an empty column"),
+        _("A question without its answer, or an answer without its question, teaches nothing."),
+        _("Fill the column, or skip these rows."),
+    ),
+    "history_not_pairs": (
+        _("A history that can't be read"),
+        _("The answer would be learnt without what was said before."),
+        _("Write the history as pairs of question and answer."),
+    ),
+    "no_turns_in_text": (
+        _("Texts without question and answer"),
+        _NOTHING_LEARNT,
+        _("Give question and answer columns of their own."),
+    ),
+    "unknown_columns": (
+        _("Question and answer aren't known yet"),
+        _NOTHING_LEARNT,
+        _("Choose which column is the question and which the answer."),
+    ),
+    "format_alpaca": (_("Rows of the Alpaca format"), _NOTHING_LEARNT, _("Choose the columns.")),
+    "format_sharegpt": (_("Rows of the ShareGPT format"), _NOTHING_LEARNT, _("Choose the columns.")),
+    "format_prompt_completion": (_("Rows of prompt and completion"), _NOTHING_LEARNT, _("Choose the columns.")),
+}
+_FILES: dict[str, tuple[str, str, str]] = {
+    "empty_file": (_("An empty file"), _FILE_MISSING, _("Choose a file with at least two conversations.")),
+    "list_broken": (
+        _("A JSON list that breaks off"),
+        _REST_MISSING,
+        _("Correct it there, or save the file as JSONL: one record a line."),
+    ),
+    "file_changed": (
+        _("A file that changed while it was read"),
+        _("What is read may be half old and half new."),
+        _("Read it again when nothing writes to it."),
+    ),
+}
+
+
+def describe(code: str) -> FindingWords:
+    """The words of any code; a code without words of its own gets general ones."""
+    fix = REPAIRS.get(code, "")
+    if code in _ROWS:
+        title, effect, advice = _ROWS[code]
+        return FindingWords(title, effect, advice, fix, _SKIP_ROWS)
+    if code in _FILES:
+        title, effect, advice = _FILES[code]
+        return FindingWords(title, effect, advice, fix, _("Goes on with what could be read."))
+    if code.startswith("format_"):
+        return FindingWords(
+            _("A file of another kind"),
+            _FILE_MISSING,
+            _("Save the table or text in it as JSONL, CSV or Parquet, and choose that file."),
+            fix,
+            _("Goes on without this file."),
+        )
+    return FindingWords(_("Rows that can't be used"), _NOTHING_LEARNT, _("Correct them in the file."), fix, _SKIP_ROWS)
+
+
+def has_words(code: str) -> bool:
+    """Has the code words of its own?"""
+    return code in _ROWS or code in _FILES or code.startswith("format_")
+
+
+def describe_note(code: str, count: int) -> str:
+    """What was changed on the way without a question, in `count` rows; empty for an unknown code."""
+    if code == "ending_stripped":
+        text = ngettext(
+            "The mark at the end of {count} answer was removed.",
+            "The marks at the end of {count} answers were removed.",
+            count,
+        )
+    elif code == "separator_stripped":
+        text = ngettext(
+            "The separator at the end of {count} question was removed.",
+            "The separators at the end of {count} questions were removed.",
+            count,
+        )
+    elif code == "leading_space_stripped":
+        text = ngettext(
+            "The space before {count} answer was removed.", "The spaces before {count} answers were removed.", count
+        )
+    elif code == "roles_renamed":
+        text = ngettext(
+            "In {count} row, roles such as human were named user and assistant.",
+            "In {count} rows, roles such as human were named user and assistant.",
+            count,
+        )
+    elif code == "parts_joined":
+        text = ngettext(
+            "In {count} row, the parts of a text were joined.",
+            "In {count} rows, the parts of a text were joined.",
+            count,
+        )
+    elif code == "json_text_read":
+        text = ngettext(
+            "In {count} row, the conversation was written as a text and was read.",
+            "In {count} rows, the conversations were written as texts and were read.",
+            count,
+        )
+    elif code == "template_read":
+        text = ngettext(
+            "{count} text was taken apart into question and answer.",
+            "{count} texts were taken apart into questions and answers.",
+            count,
+        )
+    elif code == "empty_system_left_out":
+        text = ngettext(
+            "{count} empty system message was left out.", "{count} empty system messages were left out.", count
+        )
+    else:
+        return ""
+    return text.format(count=f"{count:,}")
