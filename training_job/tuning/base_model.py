@@ -78,7 +78,7 @@ def _download(name: str, revision: str | None, on_progress: Callable[[float], No
     try:
         information = HfApi().model_info(name, revision=revision, files_metadata=True)
     except Exception as error:
-        failure = _hub_failure(name, revision, error)
+        failure = hub_failure(name, revision, error)
         if failure is None:
             raise
         if failure.code == "hub_unreachable" and cached is not None:
@@ -99,7 +99,7 @@ def _download(name: str, revision: str | None, on_progress: Callable[[float], No
         bar = _progress_bar(total, on_progress)
         folder = Path(snapshot_download(name, revision=revision, allow_patterns=FILES, tqdm_class=bar))
     except Exception as error:
-        failure = _hub_failure(name, revision, error)
+        failure = hub_failure(name, revision, error)
         if failure is None:
             raise
         raise failure from error
@@ -134,7 +134,7 @@ def _check_room(cache: Path, total: int, name: str) -> None:
         )
 
 
-def _hub_failure(name: str, revision: str | None, error: Exception) -> JobFailure | None:
+def hub_failure(name: str, revision: str | None, error: Exception) -> JobFailure | None:
     """The Hub's errors in our words; None for what is not the Hub's."""
     import httpx2  # the Hub library's own client
     from huggingface_hub import errors

@@ -106,29 +106,51 @@ class ChatTokenizer:
         if not assistant_only:
             return ids, list(ids)
         labels = [IGNORED] * len(ids)
-        for place, message in enumerate(messages):
-            if message["role"] == "assistant":
-                start, end = self._span(messages, place, text, ids)
-                labels[start:end] = ids[start:end]
+        for start, end in self.answer_spans(messages, text, ids):
+            labels[start:end] = ids[start:end]
         return ids, labels
 
-    def _span(self, messages: list[dict[str, str]], place: int, text: str, ids: list[int]) -> tuple[int, int]:
-        """First token of the answer at `place`, and the one after its end-of-turn token."""
+    def answer_spans(self, messages: list[dict[str, str]], text: str, ids: list[int]) -> list[tuple[int, int]]:
+        """Of each answer: its first token, and the one after its end-of-turn token.
+
+        `text` is the whole conversation as rendered, `ids` its tokens. Raises JobFailure `unsupported_chat_template`.
+        """
+        spans = []
+        for before, upto in self.answer_borders(messages, text):
+            start = common_prefix_length(self.encode(before), ids)
+            end = len(ids) if upto is None else common_prefix_length(self.encode(upto), ids)
+            spans.append(self.trim_span(ids, start, end))
+        return spans
+
+    def answer_borders(self, messages: list[dict[str, str]], text: str) -> list[tuple[str, str | None]]:
+        """Of each answer: the text before it (a beginning of `text`), and the text up to its end, None at the end."""
+        last = len(messages) - 1
+        return [
+            (
+                self._text_before(messages, place, text),
+                None if place == last else self.render(messages[: place + 1], prompt=False),
+            )
+            for place, message in enumerate(messages)
+            if message["role"] == "assistant"
+        ]
+
+    def _text_before(self, messages: list[dict[str, str]], place: int, text: str) -> str:
         before = self.render(messages[:place], prompt=True) if place else ""
-        upto = self.render(messages[: place + 1], prompt=False)
-        if not text.startswith(before):
-            # The template opens an earlier answer differently from a new one (with a thought that it drops, say).
-            found = self._where_words_begin(messages, place, text)
-            if not text.startswith(messages[place]["content"].strip(), found):
-                raise JobFailure(
-                    "unsupported_chat_template",
-                    "The model's chat template hides where an answer begins.",
-                    why="It writes the same messages differently when more messages follow.",
-                    how_to_fix="Use --no-assistant-only-loss, or conversations with one answer each.",
-                )
-            before = text[:found]
-        start = common_prefix_length(self.encode(before), ids)
-        end = len(ids) if place == len(messages) - 1 else common_prefix_length(self.encode(upto), ids)
+        if text.startswith(before):
+            return before
+        # The template opens an earlier answer differently from a new one (with a thought that it drops, say).
+        found = self._where_words_begin(messages, place, text)
+        if not text.startswith(messages[place]["content"].strip(), found):
+            raise JobFailure(
+                "unsupported_chat_template",
+                "The model's chat template hides where an answer begins.",
+                why="It writes the same messages differently when more messages follow.",
+                how_to_fix="Use --no-assistant-only-loss, or conversations with one answer each.",
+            )
+        return text[:found]
+
+    def trim_span(self, ids: list[int], start: int, end: int) -> tuple[int, int]:
+        """Ends it after its last end-of-turn token; a template that has none, before the white space at its end."""
         if self.end_of_turn is not None:
             for token in range(end - 1, start - 1, -1):
                 if ids[token] == self.end_of_turn:

@@ -28,7 +28,7 @@ class Conversation:
 
 def read_conversations(path: Path) -> list[Conversation]:
     """All rows of a JSONL file. Raises JobFailure (`bad_row` with the line, `no_rows`, `bad_file`)."""
-    rows = list(_read(path))
+    rows = list(each_conversation(path))
     if not rows:
         raise JobFailure(
             "no_rows",
@@ -39,12 +39,13 @@ def read_conversations(path: Path) -> list[Conversation]:
     return rows
 
 
-def _read(path: Path) -> Iterator[Conversation]:
+def each_conversation(path: Path) -> Iterator[Conversation]:
+    """One after another, for files larger than the memory. Raises JobFailure (`bad_row` with the line, `bad_file`)."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             for line, text in enumerate(file, start=1):
                 if text.strip():
-                    yield Conversation(line, _messages(path, line, text))
+                    yield Conversation(line, parse_messages(path, line, text))
     except UnicodeDecodeError as error:
         raise JobFailure(
             "bad_file",
@@ -54,7 +55,9 @@ def _read(path: Path) -> Iterator[Conversation]:
         ) from error
 
 
-def _messages(path: Path, line: int, text: str) -> list[dict[str, str]]:
+def parse_messages(path: Path, line: int, text: str) -> list[dict[str, str]]:
+    """The messages of one row. Raises JobFailure `bad_row`, which names `line`."""
+
     def bad(why: str, how_to_fix: str) -> JobFailure:
         return JobFailure("bad_row", f"{path.name}, line {line}, can't be used.", why=why, how_to_fix=how_to_fix)
 
