@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import json
-import os
 import re
 import secrets
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from backend.domain import DataReport, Dataset, Problem
 from backend.domain_datasets import Row
-from backend.errors import BadInput, NoRoom, NotFound
+from backend.errors import BadInput
 from backend.i18n import _, ngettext
+from backend.studio.atomic_files import say_no_room, write_atomically
+from backend.studio.file_lock import is_locked, locked
+from backend.studio.part_writer import ContentHash, PartWriter, part_file
 from backend.studio.reading import Source, open_source, read, report
+from backend.studio.row_index import line_of
 from backend.studio.split import split
+from backend.studio.version_folders import as_of, current_version, no_such_dataset, read_saved
 
 _DATASET = TypeAdapter(Dataset)
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,80}")
@@ -56,7 +57,7 @@ class Input:
         def keep(items: Iterator[Row | Problem]) -> Iterator[Row | Problem]:
             for item in items:
                 if isinstance(item, Row):
-                    digests.append(_digest(_encode(item)))
+                    digests.append(_digest(line_of(item.messages)))
                 yield item
 
         require_usable(report(keep(self.items())), self.filename, skip_bad=skip_bad)
@@ -80,7 +81,7 @@ def require_usable(found: DataReport, filename: str = "", *, skip_bad: bool) -> 
                 count=found.problem_count
             ),
             why=first,
-            how_to_fix=_("Correct them, or leave them out (skip bad rows)."),
+            how_to_fix=_("Correct them, or leave them out (on the command line: --skip-bad)."),
             code="bad_rows",
         )
     if not found.good_rows:
@@ -103,17 +104,17 @@ def save_split(
     digests = source.digests(skip_bad=skip_bad)
     is_eval = split(digests, fraction, seed)
 
-    def write(train: _Part, held_out: _Part) -> None:
+    def write(train: PartWriter, held_out: PartWriter) -> None:
         row_count = 0
         for row in source.rows():
             if row_count == len(digests):
                 raise _changed()
-            (held_out if is_eval[row_count] else train).write(_encode(row))
+            (held_out if is_eval[row_count] else train).write(line_of(row.messages))
             row_count += 1
         if row_count != len(digests):
             raise _changed()
 
-    return _save(folder, name, origin, seed, {"eval_fraction": fraction, **detail}, write)
+    return save(folder, name, origin, seed, {"eval_fraction": fraction, **detail}, write)
 
 
 def save_pair(
@@ -123,85 +124,93 @@ def save_pair(
     trained = set(train_input.digests(skip_bad=skip_bad))
     shared = sum(digest in trained for digest in eval_input.digests(skip_bad=skip_bad))
 
-    def write(train: _Part, held_out: _Part) -> None:
+    def write(train: PartWriter, held_out: PartWriter) -> None:
         for part, source in ((train, train_input), (held_out, eval_input)):
             for row in source.rows():
-                part.write(_encode(row))
+                part.write(line_of(row.messages))
 
-    return _save(folder, name, origin, 0, {"shared_rows": shared, **detail}, write)
-
-
-class _Part:
-    def __init__(self, path: Path) -> None:
-        self.file = path.open("wb")
-        self.rows = 0
-
-    def write(self, line: bytes) -> None:
-        self.file.write(line)
-        self.rows += 1
-
-    def close(self) -> None:
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
+    return save(folder, name, origin, 0, {"shared_rows": shared, **detail}, write)
 
 
-def _save(
+def save(
     folder: Path,
     name: str,
     origin: str,
     seed: int,
     detail: Mapping[str, Any],
-    write: Callable[[_Part, _Part], None],
+    write: Callable[[PartWriter, PartWriter], None],
 ) -> Dataset:
+    """Make a dataset of what `write` puts into train and eval: all of it, or nothing.
+
+    Writing train first and then eval is fastest. Raises what `write` does, and NoRoom for a full disk.
+    """
     name = _clean_name(name)
     dataset_id = f"{slug(name)}-{secrets.token_hex(3)}"
     temporary, final = folder / f".new-{dataset_id}", folder / dataset_id
+    lock = _lock_of(temporary)
     with say_no_room():
-        temporary.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
         try:
-            train, held_out = _Part(temporary / "train.jsonl"), _Part(temporary / "eval.jsonl")
-            try:
-                write(train, held_out)
-            finally:
-                train.close()
-                held_out.close()
-            dataset = Dataset(
-                id=dataset_id,
-                name=name,
-                source=origin,
-                train_path=str(final / "train.jsonl"),
-                eval_path=str(final / "eval.jsonl"),
-                train_rows=train.rows,
-                eval_rows=held_out.rows,
-                sha256=_sha256(temporary / "train.jsonl", temporary / "eval.jsonl"),
-                created_at=datetime.now(UTC),
-                seed=seed,
-                source_detail=dict(detail),
-            )
-            write_atomically(temporary / "dataset.json", _DATASET.dump_json(dataset, indent=2))
-            temporary.replace(final)
+            with locked(lock), ContentHash() as content_hash:
+                temporary.mkdir()
+                train = PartWriter(part_file(temporary, "train"), content_hash)
+                held_out = PartWriter(part_file(temporary, "eval"))
+                try:
+                    write(train, held_out)
+                    train.close()
+                    held_out.close()
+                finally:
+                    train.abandon()
+                    held_out.abandon()
+                content_hash.add_file(held_out.path)
+                dataset = Dataset(
+                    id=dataset_id,
+                    name=name,
+                    source=origin,
+                    train_path=str(part_file(final, "train")),
+                    eval_path=str(part_file(final, "eval")),
+                    train_rows=train.rows,
+                    eval_rows=held_out.rows,
+                    sha256=content_hash.hexdigest(),
+                    created_at=datetime.now(UTC),
+                    seed=seed,
+                    source_detail=dict(detail),
+                )
+                write_atomically(temporary / "dataset.json", _DATASET.dump_json(dataset, indent=2))
+                temporary.replace(final)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+        finally:
+            lock.unlink(missing_ok=True)
     return dataset
 
 
+def _lock_of(temporary: Path) -> Path:
+    return temporary.with_name(f"{temporary.name}.lock")
+
+
+def _sweep(folder: Path) -> None:
+    """What killed processes left behind; a folder that is being written now is locked."""
+    for left in folder.glob(".new-*"):
+        if left.is_dir() and not is_locked(_lock_of(left)):
+            shutil.rmtree(left, ignore_errors=True)
+            _lock_of(left).unlink(missing_ok=True)
+    for left in folder.glob(".gone-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 def load(folder: Path, dataset_id: str) -> Dataset:
-    """Paths are taken from where the folder is now, so that PHIDESK_HOME may be moved. Raises NotFound."""
+    """As of its current version. Paths are taken from where the folder is now, so that PHIDESK_HOME may be moved.
+
+    Raises NotFound.
+    """
+    if not _ID.fullmatch(dataset_id):
+        raise no_such_dataset(dataset_id)
     place = folder / dataset_id
-    try:
-        if not _ID.fullmatch(dataset_id):
-            raise FileNotFoundError(dataset_id)
-        dataset = _DATASET.validate_json((place / "dataset.json").read_bytes())
-    except (OSError, ValidationError, json.JSONDecodeError) as error:
-        raise NotFound(
-            _("There is no dataset {id}.").format(id=dataset_id),
-            how_to_fix=_("Choose one from the list of datasets, or add it again."),
-            code="no_such_dataset",
-            raw=str(error),
-        ) from error
-    return replace(dataset, train_path=str(place / "train.jsonl"), eval_path=str(place / "eval.jsonl"))
+    dataset = read_saved(place)
+    return as_of(dataset, current_version(place, dataset), place)
 
 
 def remove(folder: Path, dataset_id: str) -> None:
@@ -212,39 +221,6 @@ def remove(folder: Path, dataset_id: str) -> None:
     with suppress(FileNotFoundError):
         (folder / dataset_id).replace(gone)
         shutil.rmtree(gone)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-@contextmanager
-def say_no_room() -> Iterator[None]:
-    """A full disk or a folder without permission becomes words."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise NoRoom(
-                _("The disk is full."),
-                how_to_fix=_("Free some space, or set PHIDESK_HOME to a folder on a larger disk."),
-                code="disk_full",
-                raw=str(error),
-            ) from error
-        if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
-            raise NoRoom(
-                _("{path} can't be written.").format(path=error.filename),
-                why=error.strerror or "",
-                how_to_fix=_("Set PHIDESK_HOME to a folder that you may write to."),
-                code="not_writable",
-                raw=str(error),
-            ) from error
-        raise
 
 
 def slug(text: str, longest: int = 32) -> str:
@@ -258,25 +234,8 @@ def _clean_name(name: str) -> str:
     return " ".join(shown.split())[:80] or _("Dataset")
 
 
-def _encode(row: Row) -> bytes:
-    """Only role and content are kept: columns of mixed types would stop the trainer's reader."""
-    return orjson.dumps(
-        {"messages": [{"role": message.role, "content": message.content} for message in row.messages]},
-        option=orjson.OPT_APPEND_NEWLINE,
-    )
-
-
 def _digest(line: bytes) -> bytes:
     return hashlib.blake2b(line, digest_size=16).digest()
-
-
-def _sha256(*paths: Path) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-    return digest.hexdigest()
 
 
 def _changed() -> BadInput:

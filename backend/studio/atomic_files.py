@@ -1,0 +1,57 @@
+"""Writing so that a reader sees the old file or the new one, never half; a disk that is full, in words."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from backend.errors import NoRoom
+from backend.i18n import _
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def say_no_room() -> Iterator[None]:
+    """A full disk or a folder without permission becomes words."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise NoRoom(
+                _("The disk is full."),
+                how_to_fix=_("Free some space, or set PHIDESK_HOME to a folder on a larger disk."),
+                code="disk_full",
+                raw=str(error),
+            ) from error
+        if error.errno == errno.EFBIG:
+            raise NoRoom(
+                _("A file would be larger than this disk takes."),
+                how_to_fix=_("Use fewer examples, or set PHIDESK_HOME to a folder on another disk."),
+                code="file_too_large_for_disk",
+                raw=str(error),
+            ) from error
+        if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
+            raise NoRoom(
+                _("{path} can't be written.").format(path=error.filename),
+                why=error.strerror or "",
+                how_to_fix=_("Set PHIDESK_HOME to a folder that you may write to."),
+                code="not_writable",
+                raw=str(error),
+            ) from error
+        raise

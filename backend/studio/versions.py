@@ -1,0 +1,340 @@
+"""Changing a saved dataset: never in place, every change is a new version, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from backend.domain import Dataset, Message
+from backend.domain_datasets import Change, RowChange, Version
+from backend.errors import BadInput, Conflict, NotFound
+from backend.i18n import _, ngettext
+from backend.studio import row_index, row_origins, version_folders
+from backend.studio.atomic_files import say_no_room, write_atomically
+from backend.studio.file_lock import locked
+from backend.studio.part_writer import PARTS, ContentHash, PartWriter, part_file
+from backend.studio.row_index import RowIndex, index_of, line_of
+from backend.studio.row_origins import origins_of
+from backend.studio.rules import Flaw, check_record
+from backend.studio.version_diff import compare, count_changes
+
+Plan = Iterable[tuple[int | None, bytes | None]]
+"""What a part becomes, row by row: (5, None) keeps row 5, (5, line) replaces it, (None, line) is a new row.
+
+A row that is not named is left out.
+"""
+
+
+class Versions:
+    """The versions of the dataset in `place`. Several processes may use it at once.
+
+    `based_on` is the version that a person looked at: Conflict when there is a newer one, and nothing is changed.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+
+    @property
+    def current(self) -> Version:
+        return version_folders.current_version(self.place, version_folders.read_saved(self.place))
+
+    def list(self) -> Sequence[Version]:
+        """Newest first. Raises NotFound when the dataset is gone."""
+        saved = version_folders.read_saved(self.place)
+        found = [
+            version_folders.read_version(self.place, number, saved) for number in version_folders.numbers(self.place)
+        ]
+        return found[::-1]
+
+    def get(self, number: int) -> Version:
+        """Raises NotFound."""
+        return version_folders.read_version(self.place, number, version_folders.read_saved(self.place))
+
+    def dataset(self, number: int) -> Dataset:
+        """As it was at that version, with the paths of its files. Raises NotFound."""
+        saved = version_folders.read_saved(self.place)
+        return version_folders.as_of(saved, version_folders.read_version(self.place, number, saved), self.place)
+
+    def part(self, part: str, number: int | None = None) -> Path:
+        """The file of a part at a version (default: the current one). Raises BadInput for no such part."""
+        _require_part(part)
+        return part_file(version_folders.version_folder(self.place, number or self.current.number), part)
+
+    def edit(self, part: str, number: int, messages: Sequence[Message], *, based_on: int | None = None) -> Version:
+        """Row `number` (from 0) becomes `messages`. Raises BadInput that names the turn that is no good."""
+        summary = _("Example {number} of {part} changed.").format(number=number + 1, part=part)
+        return self.change([RowChange(part, number, tuple(messages))], summary, based_on=based_on)
+
+    def delete(self, part: str, numbers: Iterable[int], *, based_on: int | None = None) -> Version:
+        gone = sorted(set(numbers))
+        summary = (
+            _("Example {number} of {part} deleted.").format(number=gone[0] + 1, part=part)
+            if len(gone) == 1
+            else ngettext(
+                "{count} example of {part} deleted.", "{count} examples of {part} deleted.", len(gone)
+            ).format(count=len(gone), part=part)
+        )
+        return self.change([RowChange(part, number, None) for number in gone], summary, based_on=based_on)
+
+    def add(self, part: str, messages: Sequence[Message], *, based_on: int | None = None) -> Version:
+        """At the end of the part."""
+        summary = _("An example added to {part}.").format(part=part)
+        return self.change([RowChange(part, None, tuple(messages))], summary, based_on=based_on)
+
+    def change(self, changes: Sequence[RowChange], summary: str = "", *, based_on: int | None = None) -> Version:
+        """All of them in one new version; changes that change nothing make none.
+
+        Raises BadInput for a row that breaks the rules, and NotFound for one that is not there.
+        """
+        wishes = {part: _Wishes.of(part, changes) for part in sorted({change.part for change in changes})}
+        with self._changing(based_on) as current:
+            plans: dict[str, Plan] = {}
+            for part, wish in wishes.items():
+                index = index_of(self.part(part, current.number))
+                wish.require_rows(index)
+                if not wish.is_met(index):
+                    plans[part] = wish.plan(len(index))
+            if not plans:
+                return current
+            return self._write(current, plans, summary or _count_in_words(len(changes)))
+
+    def replace(self, plans: Mapping[str, Plan], summary: str, *, based_on: int | None = None) -> Version:
+        """Parts become what their plan says, streamed; a part without a plan stays as it is.
+
+        The lines must be canonical and by the rules. Plans number the rows of the current version.
+        """
+        for part in plans:
+            _require_part(part)
+        with self._changing(based_on) as current:
+            return self._write(current, plans, summary)
+
+    def revert(self, number: int, *, based_on: int | None = None) -> Version:
+        """A new version equal to an old one; its files are shared, so that it costs nothing."""
+        with self._changing(based_on) as current:
+            wanted = self.get(number)
+            if (wanted.sha256, wanted.train_rows) == (current.sha256, current.train_rows):
+                return current
+            paths = [(self.part(part, current.number), self.part(part, number)) for part in PARTS]
+            added, removed, edited = count_changes(paths)
+            version = replace(
+                wanted,
+                number=current.number + 1,
+                created_at=datetime.now(UTC),
+                summary=_("Back to version {number}.").format(number=number),
+                added=added,
+                removed=removed,
+                edited=edited,
+            )
+            with self._new_folder(version.number) as folder:
+                for part in PARTS:
+                    _share(self.part(part, number), part_file(folder, part))
+                write_atomically(folder / "version.json", version_folders.encode(version))
+            return version
+
+    def undo(self, *, based_on: int | None = None) -> Version:
+        """Back to the version before the current one; twice undoes the undoing. Raises BadInput at the first."""
+        number = based_on or self.current.number
+        if number == 1:
+            raise BadInput(_("Nothing was changed yet, so there is nothing to undo."), code="nothing_to_undo")
+        return self.revert(number - 1, based_on=number)
+
+    def diff(self, before: int, after: int, limit: int = 100) -> Sequence[Change]:
+        """The rows that differ, the first `limit`. Raises NotFound for a version that is not there."""
+        self.get(before), self.get(after)
+        changes: list[Change] = []
+        for part in PARTS:
+            wanted = limit - len(changes)
+            changes += compare(part, self.part(part, before), self.part(part, after), wanted)
+        return changes
+
+    @contextmanager
+    def _changing(self, based_on: int | None) -> Iterator[Version]:
+        """The current version, while nobody else changes anything."""
+        with say_no_room():
+            try:
+                with locked(self.place / ".lock"):
+                    current = self.current
+                    if based_on is not None and based_on != current.number:
+                        raise Conflict(
+                            _("The dataset was changed in the meantime: it is at version {number} now.").format(
+                                number=current.number
+                            ),
+                            how_to_fix=_("Look at the newest version, then make your change again."),
+                            code="version_conflict",
+                        )
+                    _sweep(self.place)
+                    yield current
+            except FileNotFoundError as error:
+                if (self.place / "dataset.json").exists():
+                    raise
+                raise version_folders.no_such_dataset(self.place.name, str(error)) from error
+
+    def _write(self, current: Version, plans: Mapping[str, Plan], summary: str) -> Version:
+        tally = _Tally()
+        with self._new_folder(current.number + 1) as folder, ContentHash() as content_hash:
+            rows = {}
+            for part in PARTS:
+                before, after = self.part(part, current.number), part_file(folder, part)
+                if part in plans:
+                    rows[part] = _write_part(before, after, plans[part], content_hash, tally)
+                else:
+                    _share(before, after)
+                    content_hash.add_file(after)
+                    rows[part] = current.train_rows if part == "train" else current.eval_rows
+                if not rows[part]:
+                    raise BadInput(
+                        _("No example of {part} would be left.").format(part=part),
+                        how_to_fix=_("Keep at least one, or delete the dataset."),
+                        code="empty_part",
+                    )
+            version = Version(
+                number=current.number + 1,
+                created_at=datetime.now(UTC),
+                summary=summary,
+                train_rows=rows["train"],
+                eval_rows=rows["eval"],
+                sha256=content_hash.hexdigest(),
+                added=tally.added,
+                removed=tally.removed,
+                edited=tally.edited,
+            )
+            write_atomically(folder / "version.json", version_folders.encode(version))
+        return version
+
+    @contextmanager
+    def _new_folder(self, number: int) -> Iterator[Path]:
+        """Filled under another name, then the version in one step; after an error nothing is left."""
+        temporary = self.place / f".new-v{number}-{secrets.token_hex(3)}"
+        try:
+            temporary.mkdir()
+            yield temporary
+            temporary.replace(version_folders.version_folder(self.place, number))
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+@dataclass
+class _Tally:
+    added: int = 0
+    removed: int = 0
+    edited: int = 0
+
+
+@dataclass(frozen=True)
+class _Wishes:
+    """What is to become of a part: new lines by row number (None: left out), and lines to add."""
+
+    part: str
+    rows: Mapping[int, bytes | None]
+    new: Sequence[bytes]
+
+    @classmethod
+    def of(cls, part: str, changes: Sequence[RowChange]) -> _Wishes:
+        _require_part(part)
+        rows: dict[int, bytes | None] = {}
+        new: list[bytes] = []
+        for change in changes:
+            if change.part != part:
+                continue
+            line = _checked_line(change.messages) if change.messages is not None else None
+            if change.number is not None:
+                rows[change.number] = line
+            elif line is not None:
+                new.append(line)
+        return cls(part, rows, new)
+
+    def require_rows(self, index: RowIndex) -> None:
+        for number in self.rows:
+            if not 0 <= number < len(index):
+                raise NotFound(
+                    _("{part} has no example {number}; it has {count}.").format(
+                        part=self.part, number=number + 1, count=len(index)
+                    ),
+                    how_to_fix=_("Look at the newest version, then make your change again."),
+                    code="no_such_row",
+                )
+
+    def is_met(self, index: RowIndex) -> bool:
+        """Whether the part is so already."""
+        if self.new or None in self.rows.values():
+            return False
+        return all(line == self.rows[number] for number, line in zip(self.rows, index.lines(self.rows), strict=True))
+
+    def plan(self, count: int) -> Plan:
+        for number in range(count):
+            if number not in self.rows:
+                yield number, None
+            elif (line := self.rows[number]) is not None:
+                yield number, line
+        for line in self.new:
+            yield None, line
+
+
+def _write_part(before: Path, after: Path, plan: Plan, content_hash: ContentHash, tally: _Tally) -> int:
+    """How many rows it has. Rows that stay are copied as bytes, without a look inside."""
+    index, origins = index_of(before), origins_of(before)
+    writer = PartWriter(after, content_hash)
+    kept: list[int] = []
+    seen = 0
+    try:
+        with before.open("rb") as source:
+            for number, line in plan:
+                seen += number is not None
+                if number is not None and line is None:
+                    kept.append(number)
+                    continue
+                writer.copy_rows(index, kept, origins, source)
+                kept.clear()
+                if line is not None:
+                    writer.write(line, *(origins.of(number) if number is not None else ("", 0)))
+                    tally.added += number is None
+                    tally.edited += number is not None
+            writer.copy_rows(index, kept, origins, source)
+        writer.close()
+    finally:
+        writer.abandon()
+    tally.removed += len(index) - seen
+    return writer.rows
+
+
+def _share(file: Path, place: Path) -> None:
+    """The same file under another name, with what lies beside it; a copy where links can't be."""
+    pairs = [(file, place)]
+    pairs += [(beside(file), beside(place)) for beside in (row_index.kept_beside, row_origins.kept_beside)]
+    for old, new in pairs:
+        if old != file and not old.exists():
+            continue
+        try:
+            os.link(old, new)
+        except OSError:
+            shutil.copy2(old, new)
+
+
+def _sweep(place: Path) -> None:
+    """What a killed process left behind; called while the dataset is locked."""
+    for left in place.glob(".new-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _require_part(part: str) -> None:
+    if part not in PARTS:
+        raise BadInput(_("There is no part {part}; use train or eval.").format(part=part), code="no_such_part")
+
+
+def _checked_line(messages: Sequence[Message]) -> bytes:
+    record = {"messages": [{"role": message.role, "content": message.content} for message in messages]}
+    checked = check_record(record)
+    if isinstance(checked, Flaw):
+        raise BadInput(checked.message, how_to_fix=checked.fix, code=checked.code)
+    return line_of(checked)
+
+
+def _count_in_words(count: int) -> str:
+    return ngettext("{count} example changed.", "{count} examples changed.", count).format(count=count)
