@@ -150,14 +150,15 @@ class Examination:
 
 @dataclass(frozen=True)
 class SplitChoice:
-    """How rows are held out: a share of them, or a count where `eval_rows` is given.
+    """How rows are held out: a share of them, or a count where `eval_rows` is given. Every source gives its share.
 
-    Near-duplicates stay on one side, and every source gives its share.
+    Equal rows stay on one side, with `keep_similar_together` near-duplicates too.
     """
 
     eval_fraction: float = 0.2
     eval_rows: int | None = None
     seed: int = 0
+    keep_similar_together: bool = True
 
 
 @dataclass(frozen=True)

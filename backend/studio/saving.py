@@ -1,0 +1,213 @@
+"""Rows become a dataset: what was decided is applied, sets are mixed, rows are held out, all is copied once."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from backend.domain import Dataset
+from backend.domain_datasets import Decision, SplitChoice
+from backend.errors import BadInput
+from backend.i18n import _
+from backend.studio import dataset_folder
+from backend.studio.content_fixes import apply
+from backend.studio.mixing import MixedSet, mix
+from backend.studio.part_writer import PartWriter
+from backend.studio.row_index import RowIndex, index_of, line_of, messages_of
+from backend.studio.row_origins import Origins, origins_of
+from backend.studio.split import hold_out
+
+_READ_AHEAD = 1 << 20
+
+
+@dataclass(frozen=True)
+class RowSet:
+    """The rows of a canonical file, and what was decided about those that checks have flagged.
+
+    `flags` has one bit mask a row (`finding_codes.BITS`), or is empty. `digests` are 16 bytes a row where they are
+    known. `weight` is how often the set is taken (`mixing`).
+    """
+
+    name: str
+    path: Path
+    origins: Origins | None = None
+    flags: Sequence[int] = ()
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
+    digests: Sequence[bytes] = ()
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A set whose decisions are applied. `strata` names for each row what it came from."""
+
+    name: str
+    index: RowIndex
+    origins: Origins
+    digests: Sequence[bytes]
+    weight: float
+
+    def stratum(self, row: int) -> str:
+        return self.origins.of(row)[0] or self.name
+
+
+def save_split(
+    folder: Path,
+    sets: Sequence[RowSet],
+    name: str,
+    origin: str,
+    choice: SplitChoice,
+    *,
+    detail: Mapping[str, Any] | None = None,
+    on_progress: Callable[[float], None] = lambda done: None,
+) -> Dataset:
+    """Raises BadInput for too few rows or a split that can't be, NoRoom for a full disk; then nothing is left."""
+    with _Prepared(folder, sets) as ready:
+        times = mix([MixedSet(one.name, one.digests, one.weight) for one in ready], seed=choice.seed).times
+        taken = [
+            (which, row)
+            for which, of_set in enumerate(times)
+            for row, count in enumerate(of_set)
+            for _c in range(count)
+        ]
+        is_eval = hold_out(
+            [ready[which].digests[row] for which, row in taken],
+            choice,
+            _clusters(ready, taken, on_progress) if choice.keep_similar_together else None,
+            [ready[which].stratum(row) for which, row in taken],
+        )
+        facts = {"eval_fraction": choice.eval_fraction, "eval_rows": choice.eval_rows, **(detail or {})}
+        if len(ready) > 1:
+            facts["mixed"] = {one.name: one.weight for one in ready}
+
+        def write(train: PartWriter, held_out: PartWriter) -> None:
+            for part, wanted in ((train, False), (held_out, True)):
+                _copy(part, ready, [pair for pair, held in zip(taken, is_eval, strict=True) if held is wanted])
+                on_progress(1.0 if wanted else 0.75)
+
+        return dataset_folder.save(folder, name, origin, choice.seed, facts, write)
+
+
+def save_pair(
+    folder: Path,
+    train_set: RowSet,
+    eval_set: RowSet,
+    name: str,
+    origin: str,
+    *,
+    drop_leaks: bool = False,
+    detail: Mapping[str, Any] | None = None,
+) -> Dataset:
+    """The person's own held-out rows are taken as they are; rows that are in both are counted (`shared_rows`), and
+    with `drop_leaks` left out of train, together with near-duplicates of held-out rows.
+    """
+    with _Prepared(folder, [train_set, eval_set]) as ready:
+        train, held_out = ready
+        asked = set(held_out.digests)
+        shared = len(asked.intersection(train.digests))
+        kept = _without_leaks(ready) if drop_leaks else list(range(len(train.digests)))
+        if not kept or not held_out.digests:
+            raise BadInput(
+                _("Nothing is left to train on.") if held_out.digests else _("No example is held out."),
+                why=_("Every example is held out too.") if held_out.digests else "",
+                how_to_fix=_("Hold out other examples, or let Phi Desk choose them."),
+                code="too_few_rows",
+            )
+
+        def write(train_part: PartWriter, eval_part: PartWriter) -> None:
+            _copy(train_part, ready, [(0, row) for row in kept])
+            _copy(eval_part, ready, [(1, row) for row in range(len(held_out.digests))])
+
+        facts = {"shared_rows": shared, "dropped_rows": len(train.digests) - len(kept), **(detail or {})}
+        return dataset_folder.save(folder, name, origin, 0, facts, write)
+
+
+def _without_leaks(ready: Sequence[_Ready]) -> list[int]:
+    """The rows of the first set that neither stand in the second nor are nearly the same as one there."""
+    train, held_out = ready
+    pairs = [(which, row) for which, one in enumerate(ready) for row in range(len(one.digests))]
+    clusters = list(_clusters(ready, pairs, lambda done: None))
+    of_held_out = set(clusters[len(train.digests) :])
+    asked = set(held_out.digests)
+    return [row for row, digest in enumerate(train.digests) if digest not in asked and clusters[row] not in of_held_out]
+
+
+class _Prepared:
+    """Sets with their decisions applied; texts that a fix changed lie in files that are gone at the end."""
+
+    def __init__(self, folder: Path, sets: Sequence[RowSet]) -> None:
+        self._folder, self._sets = folder, sets
+        self._stack = ExitStack()
+
+    def __enter__(self) -> list[_Ready]:
+        try:
+            return [self._prepare(one) for one in self._sets]
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def _prepare(self, one: RowSet) -> _Ready:
+        origins = one.origins or origins_of(one.path)
+        if not one.decisions or not any(one.flags):
+            index = index_of(one.path)
+            return _Ready(one.name, index, origins, one.digests or list(digests_of(one.path)), one.weight)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        place = self._stack.enter_context(tempfile.TemporaryDirectory(prefix=".applied-", dir=self._folder))
+        path = Path(place) / "rows.jsonl"
+        writer = PartWriter(path)
+        digests = []
+        try:
+            with one.path.open("rb", buffering=_READ_AHEAD) as file:
+                for number, line in enumerate(file):
+                    if one.flags[number]:
+                        messages = apply(messages_of(line), int(one.flags[number]), one.decisions)
+                        if messages is None:
+                            continue
+                        line = line_of(messages)
+                    writer.write(line, *origins.of(number))
+                    digests.append(_digest(line))
+            writer.close()
+        finally:
+            writer.abandon()
+        return _Ready(one.name, index_of(path), origins_of(path), digests, one.weight)
+
+
+def digests_of(path: Path) -> Iterator[bytes]:
+    """BLAKE2b of each line: equal for equal conversations."""
+    with path.open("rb", buffering=_READ_AHEAD) as file:
+        for line in file:
+            yield _digest(line)
+
+
+def _digest(line: bytes) -> bytes:
+    return hashlib.blake2b(line, digest_size=16).digest()
+
+
+def _clusters(
+    ready: Sequence[_Ready], pairs: Sequence[tuple[int, int]], on_progress: Callable[[float], None]
+) -> Iterator[int]:
+    from backend.studio.similarity import similar_clusters
+
+    found = similar_clusters([one.index.path for one in ready], lambda done: on_progress(0.5 * done))
+    firsts, first = [], 0
+    for one in ready:
+        firsts.append(first)
+        first += len(one.index)
+    return (int(found[firsts[which] + row]) for which, row in pairs)
+
+
+def _copy(part: PartWriter, ready: Sequence[_Ready], pairs: Sequence[tuple[int, int]]) -> None:
+    """Whole sets one after another: neighbouring rows are copied at once."""
+    for which, one in enumerate(ready):
+        rows = [row for of_set, row in pairs if of_set == which]
+        if rows:
+            with one.index.path.open("rb", buffering=0) as source:
+                part.copy_rows(one.index, rows, one.origins, source)
