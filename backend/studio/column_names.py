@@ -14,7 +14,7 @@ def bare(name: str) -> str:
     return _NOT_LETTERS.sub("", name).casefold()
 
 
-MESSAGES = ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "turns", "items")
+MESSAGES = ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "turns", "contents")
 """Columns that hold a list of turns; the first two are taken at their word, the others when their values fit."""
 
 SYSTEM = ("system", "systemprompt", "systemmessage", "systeminstruction", "sys")

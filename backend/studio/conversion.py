@@ -13,7 +13,7 @@ from backend.i18n import _
 from backend.studio.endings import strip_answer, strip_question
 from backend.studio.rendered_chat import read_rendered
 from backend.studio.rules import Flaw, check_turns, clean_messages, clean_turns, is_unfit, kind_of, not_an_object
-from backend.studio.turns import looks_like_turns, plain_content, plain_turns
+from backend.studio.turns import looks_like_turns, plain_content, plain_turns, renamed_turns
 
 
 class Converted(NamedTuple):
@@ -31,38 +31,50 @@ def convert(record: object, form: RecordFormat) -> Converted:
 
 def converter(form: RecordFormat) -> Callable[[object], Converted]:
     """The function that converts records of a format. It never raises, whatever the record."""
-    column = form.fields.get("messages")
-    system = form.fields.get("system")
+    quick = _quick_turns(form)
 
-    def convert_messages(record: object) -> Converted:
-        if type(record) is dict and (system is None or not record.get(system)):
-            messages = clean_messages(record.get(column))
-            if messages is not None:
-                return Converted(messages)
-        return _convert_slowly(record, form)
+    def convert_record(record: object) -> Converted:
+        turns = quick(record)
+        messages = None if turns is None else clean_messages(turns)
+        return Converted(messages) if messages is not None else _convert_slowly(record, form)
 
-    def convert_columns(record: object) -> Converted:
-        return _convert_slowly(record, form)
-
-    return convert_messages if column is not None else convert_columns
+    return convert_record
 
 
 def line_converter(form: RecordFormat) -> Callable[[object], bytes | None]:
     """The function that gives the canonical line (without its end) of a record with nothing to change or to say.
 
-    It gives None for every other record, which `converter` then looks at; twice as fast for rows of `messages`.
-    Records must come from orjson.
+    It gives None for every other record, which `converter` then looks at; three times as fast for whole
+    conversations. Records must come from orjson.
     """
-    column = form.fields.get("messages", "")
-    system = form.fields.get("system")
+    quick = _quick_turns(form)
 
     def convert_line(record: object) -> bytes | None:
-        if type(record) is not dict or (system is not None and record.get(system)):
-            return None
-        turns = clean_turns(record.get(column))
+        turns = clean_turns(quick(record))
         return None if turns is None else orjson.dumps({"messages": turns})
 
-    return convert_line if column else lambda record: None
+    return convert_line
+
+
+def _quick_turns(form: RecordFormat) -> Callable[[object], object]:
+    """The function that gives the turns of a record that plainly has them, not checked; None for a closer look."""
+    column, system = form.fields.get("messages"), form.fields.get("system")
+
+    def quick(record: object) -> object:
+        if type(record) is not dict:
+            return None
+        turns = record.get(column)
+        if type(turns) is list and turns and type(turns[0]) is dict and "from" in turns[0]:
+            turns = renamed_turns(turns)
+        if system is not None and record.get(system):
+            text = record[system]
+            if type(text) is not str or type(turns) is not list or not turns or type(turns[0]) is not dict:
+                return None
+            if turns[0].get("role") != "system":
+                return [{"role": "system", "content": text}, *turns]
+        return turns
+
+    return quick if column is not None else lambda record: None
 
 
 def canonical_line(messages: Sequence[Message]) -> bytes:

@@ -6,8 +6,6 @@ Nothing is guessed: a line that was cut off, or that could be meant in two ways,
 from __future__ import annotations
 
 import ast
-import csv
-import io
 import json
 import re
 from collections.abc import Sequence
@@ -55,25 +53,28 @@ def read_json(raw: bytes) -> object | None:
         if isinstance(value, dict | list):
             return value
     value = _literal(text)
-    return value if isinstance(value, dict | list) else None
+    # several records after one another are a tuple for Python
+    return value if isinstance(value, dict) or (isinstance(value, list) and text.startswith("[")) else None
 
 
-def read_cells(raw: bytes, columns: Sequence[str]) -> dict[str, str] | None:
-    """The record of a table's line with too many or too few cells: the surplus goes into the last column.
+def read_ragged_row(raw: bytes, columns: Sequence[str]) -> dict[str, str] | None:
+    """The record of the cells of a row (as a JSON list) that are too many or too few; None without columns."""
+    cells = _loads(raw.decode("utf-8", "replace"))
+    if not columns or not isinstance(cells, list) or len(raw) >= MAX_RAW_BYTES:
+        return None
+    return fill_columns([str(cell) for cell in cells], columns)
 
-    None where no delimiter splits the line.
-    """
+
+def read_plain_quotes(raw: bytes, columns: Sequence[str]) -> dict[str, str] | None:
+    """The record of a table's line with a quote that is never closed: an ordinary letter, where the cells then fit."""
     if not columns or len(raw) >= MAX_RAW_BYTES:
         return None
     try:
-        text = raw.decode("utf-8-sig").replace("\x00", "")
+        line = raw.decode("utf-8-sig").replace("\x00", "").strip("\r\n")
     except UnicodeDecodeError:
         return None
-    rows = [(mark, _split(text, mark)) for mark in ",;\t|"]
-    mark, cells = min(rows, key=lambda row: (len(row[1]) < 2, abs(len(row[1]) - len(columns))))
-    if len(cells) < 2 and len(columns) > 2:
-        return None
-    return fill_columns(cells, columns, mark)
+    fitting = [cells for mark in ",;\t|" if len(cells := line.split(mark)) == len(columns)]
+    return dict(zip(columns, fitting[0], strict=True)) if len(fitting) == 1 else None
 
 
 def fill_columns(cells: Sequence[str], columns: Sequence[str], mark: str = ",") -> dict[str, str]:
@@ -152,10 +153,3 @@ def _literal(text: str) -> object | None:
 
 def _python_word(match: re.Match[str]) -> str:
     return _PYTHON_WORDS.get(match[0], match[0])
-
-
-def _split(text: str, mark: str) -> list[str]:
-    try:
-        return next(csv.reader(io.StringIO(text), delimiter=mark), [])
-    except csv.Error:
-        return []

@@ -53,6 +53,17 @@ _ROWS: dict[str, tuple[str, str, str]] = {
         _("It isn't clear which text is the question and which the answer."),
         _("Put texts that contain the separator in quotes."),
     ),
+    "quote_not_closed": (
+        _("A quote that is never closed"),
+        _("Without its end it isn't clear where a text stops: the row is missing in the training."),
+        _("Close the quote, or write it twice inside of a text."),
+    ),
+    "unreadable_row": (_("Rows of a table that can't be read"), _UNREADABLE, _("Correct them in the file.")),
+    "record_cut_off": (
+        _("A record that breaks off"),
+        _("Its answer is not whole, so it can't be learnt; what follows is missing."),
+        _("Save or download the file again."),
+    ),
     "not_an_object": (_("Records that are no objects"), _NOTHING_LEARNT, _('Write each as {"messages": [...]}.')),
     "no_messages": (
         _("Rows without a conversation"),
@@ -147,11 +158,27 @@ _ROWS: dict[str, tuple[str, str, str]] = {
 }
 _FILES: dict[str, tuple[str, str, str]] = {
     "empty_file": (_("An empty file"), _FILE_MISSING, _("Choose a file with at least two conversations.")),
-    "list_broken": (
-        _("A JSON list that breaks off"),
+    "list_cut_off": (
+        _("A JSON list without its end"),
         _REST_MISSING,
-        _("Correct it there, or save the file as JSONL: one record a line."),
+        _("Save or download the file again; the examples before can be used."),
     ),
+    "text_after_list": (
+        _("Text after the end of the JSON list"),
+        _REST_MISSING,
+        _("Put all records into the one list, or save the file as JSONL."),
+    ),
+    "gzip_cut_off": (_("A packed file without its end"), _REST_MISSING, _("Download or pack it again.")),
+    "gzip_damaged": (_("A damaged packed file"), _REST_MISSING, _("Download or pack it again.")),
+    "gzip_too_large": (
+        _("A packed file that grows beyond reason"),
+        _REST_MISSING,
+        _("Unpack it yourself, look at it, and choose the unpacked file."),
+    ),
+    "parquet_damaged": (_("A damaged Parquet file"), _REST_MISSING, _("Download or write it again.")),
+    "unreadable_file": (_("A file that can't be read"), _FILE_MISSING, _("Check that you may read it.")),
+    "no_such_file": (_("A file that isn't there"), _FILE_MISSING, _("Check its name and folder.")),
+    "is_a_folder": (_("A folder instead of a file"), _FILE_MISSING, _("Choose the files in it.")),
     "file_changed": (
         _("A file that changed while it was read"),
         _("What is read may be half old and half new."),

@@ -85,7 +85,13 @@ def _conversations(columns: Sequence[_Column]) -> list[RecordFormat]:
     """Columns that hold whole conversations, the one with the known name first."""
     system = _first(columns, names.SYSTEM)
     rank = {name: place for place, name in enumerate(names.MESSAGES)}
-    held = [column for column in columns if column.is_turns and column.bare not in ("prompt", "completion", "rejected")]
+    pair = {column.name for column in columns if column.bare in names.QUESTIONS or column.bare in names.ANSWERS}
+    is_pair = bool(_all(columns, names.QUESTIONS) and _all(columns, names.ANSWERS))
+    held = [
+        column
+        for column in columns
+        if column.is_turns and column.bare != "rejected" and not (is_pair and column.name in pair)
+    ]
     held.sort(key=lambda column: rank.get(column.bare, len(rank)))
     if not held:
         if any(column.bare in names.QUESTIONS for column in columns if column.filled):

@@ -1,17 +1,20 @@
-"""The mappings that a person made, remembered by the names of a file's columns.
+"""The mappings of columns that a person makes, and those remembered for files with the same columns.
 
-One JSON file, replaced as a whole; a damaged one counts as empty.
+They are in one JSON file, replaced as a whole; a damaged one counts as empty.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from backend.domain_datasets import FormatKind, RecordFormat
+from backend.errors import BadInput
+from backend.i18n import _
 from backend.studio.atomic_files import write_atomically
+from backend.studio.endings import answer_ending, question_ending
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +22,58 @@ PARTS = ("messages", "question", "answer", "system", "context", "history")
 """The parts of a conversation that a column can hold."""
 MAX_REMEMBERED = 500
 MAX_FILE_BYTES = 4 * 1024 * 1024
+
+
+def map_columns(fields: Mapping[str, str], columns: Sequence[str], records: Sequence[object] = ()) -> RecordFormat:
+    """What a person says of the columns: `fields` maps the parts of a conversation to them; empty ones are left out.
+
+    `records` are looked at for the marks that end questions and answers. Raises BadInput where that can't be.
+    """
+    chosen = {part: column for part, column in fields.items() if column}
+    if unknown := next((part for part in chosen if part not in PARTS), None):
+        raise BadInput(
+            _("There is no part {part} of a conversation.").format(part=unknown),
+            how_to_fix=_("Use one of: {parts}.").format(parts=", ".join(PARTS)),
+            code="unknown_part",
+        )
+    if columns and (missing := next((column for column in chosen.values() if column not in columns), None)):
+        raise BadInput(
+            _("There is no column {column}.").format(column=missing),
+            how_to_fix=_("Use one of: {columns}.").format(columns=", ".join(columns[:20])),
+            code="unknown_column",
+        )
+    twice = sorted(column for column in set(chosen.values()) if list(chosen.values()).count(column) > 1)
+    if twice:
+        raise BadInput(
+            _("The column {column} is chosen twice.").format(column=twice[0]),
+            how_to_fix=_("Choose a column of its own for each part."),
+            code="column_twice",
+        )
+    if "messages" in chosen and "answer" in chosen:
+        raise BadInput(
+            _("Either one column holds the whole conversation, or question and answer have columns of their own."),
+            how_to_fix=_("Choose one of the two ways."),
+            code="two_ways",
+        )
+    if "messages" not in chosen and not {"question", "answer"} <= chosen.keys():
+        raise BadInput(
+            _("A conversation needs a question and an answer."),
+            how_to_fix=_("Choose the column of the question and the column of the answer."),
+            code="incomplete_mapping",
+        )
+    texts = {
+        part: [
+            record[column] for record in records if isinstance(record, Mapping) and isinstance(record.get(column), str)
+        ]
+        for part, column in chosen.items()
+    }
+    return RecordFormat(
+        FormatKind.MAPPED,
+        chosen,
+        tuple(columns),
+        question_ending=question_ending(texts.get("question", [])),
+        answer_ending=answer_ending(texts.get("answer", [])),
+    )
 
 
 class Mappings:

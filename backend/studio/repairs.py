@@ -13,7 +13,7 @@ from backend.domain import ROLES
 from backend.domain_datasets import FormatKind, RecordFormat
 from backend.i18n import _
 from backend.studio.conversion import Converted, convert, turns_of
-from backend.studio.damaged_records import fill_columns, read_cells, read_json, read_text, without_unfit
+from backend.studio.damaged_records import read_json, read_plain_quotes, read_ragged_row, read_text, without_unfit
 from backend.studio.formats import recognise
 from backend.studio.roles import CALL_NAMES, RESULT_NAMES, clean_name, known_role, nearest_role
 from backend.studio.rules import Flaw, check_turns, has_tool_call
@@ -43,6 +43,7 @@ REPAIRS: Mapping[str, str] = {
     "not_json": _("Corrects quotes, commas and a missing last brace, where it is clear what was meant."),
     "duplicate_key": _("Takes the last of the values that have the same name."),
     "ragged_row": _("Puts surplus cells into the last column, and takes missing ones as empty."),
+    "quote_not_closed": _("Takes the quote as an ordinary letter, where the cells of the row then fit."),
 }
 """What Fix does, by the code of the flaw. A code that isn't here can't be mended honestly."""
 
@@ -60,8 +61,6 @@ def repair(
         record = _read_damaged(code, record, form)
         if record is None:
             return Converted(None, _not_mended(code))
-    elif code == "ragged_row" and isinstance(record, list) and form.columns:
-        record = fill_columns([str(cell) for cell in record], form.columns)
     found = _by_its_own_format(convert(record, form), record, form)
     return found if found.flaw is None else _mend_turns(code, record, form, found.flaw, allowed)
 
@@ -114,11 +113,10 @@ def _read_damaged(code: str, raw: bytes, form: RecordFormat) -> object | None:
             return None
         raw = text.encode("utf-8", "ignore")
     if code == "ragged_row":
-        return read_cells(raw, form.columns)
-    record = read_json(raw)
-    if record is None and raw.lstrip()[:1] not in (b"{", b"["):
-        return read_cells(raw, form.columns)
-    return record
+        return read_ragged_row(raw, form.columns)
+    if code == "quote_not_closed":
+        return read_plain_quotes(raw, form.columns)
+    return read_json(raw)
 
 
 def _not_mended(code: str) -> Flaw:

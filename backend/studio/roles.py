@@ -22,6 +22,7 @@ _OTHER_NAMES: dict[str, Role] = {
     "developer": "system",
     "sys": "system",
 }
+_NAMES: dict[str, Role] = {**{role: role for role in ROLES}, **_OTHER_NAMES}
 CALL_NAMES = frozenset({"function_call", "tool_call", "tool_calls", "functioncall", "toolcall"})
 """Turns in which the assistant asks a tool."""
 RESULT_NAMES = frozenset(
@@ -37,14 +38,7 @@ def clean_name(name: str) -> str:
 
 def known_role(name: str) -> Role | None:
     """The role that a name surely means, whatever its case; None for tools and unknown names."""
-    for role in ROLES:
-        if name == role:
-            return role
-    cleaned = clean_name(name)
-    for role in ROLES:
-        if cleaned == role:
-            return role
-    return _OTHER_NAMES.get(cleaned)
+    return _NAMES.get(name) or _NAMES.get(clean_name(name))
 
 
 def nearest_role(name: str) -> Role | None:
@@ -53,4 +47,4 @@ def nearest_role(name: str) -> Role | None:
     if cleaned in TOOL_NAMES:
         return None
     near = difflib.get_close_matches(cleaned[:40], ROLES, n=1)
-    return known_role(name) or next((role for role in ROLES if near and role == near[0]), None)
+    return known_role(name) or (_NAMES[near[0]] if near else None)

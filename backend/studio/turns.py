@@ -11,10 +11,11 @@ from collections.abc import Mapping
 import orjson
 
 from backend.studio.roles import TOOL_NAMES, clean_name, known_role
-from backend.studio.rules import is_other_part
+from backend.studio.rules import has_tool_call, is_other_part
 
 ROLE_KEYS = ("role", "from", "speaker", "author", "sender")
-CONTENT_KEYS = ("content", "value", "text", "message")
+CONTENT_KEYS = ("content", "value", "text", "message", "parts")
+_SHAREGPT_ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
 MAX_JSON_TEXT = 4 * 1024 * 1024
 MAX_LITERAL = 256 * 1024
 """Python's parser needs some hundred bytes of memory for each byte of a literal."""
@@ -36,6 +37,19 @@ def plain_turns(value: object, notes: set[str]) -> object:
     if not isinstance(value, list):
         return value
     return [plain_turn(turn, notes) for turn in value]
+
+
+def renamed_turns(turns: list[object]) -> list[dict[str, object]] | None:
+    """Plain from/value turns as role/content ones, quickly; None for a closer look."""
+    renamed: list[dict[str, object]] = []
+    for turn in turns:
+        if type(turn) is not dict or (len(turn) > 2 and has_tool_call(turn)) or "role" in turn or "content" in turn:
+            return None
+        role = _SHAREGPT_ROLES.get(name) if type(name := turn.get("from")) is str else None
+        if role is None:
+            return None
+        renamed.append({"role": role, "content": turn.get("value")})
+    return renamed
 
 
 def plain_turn(turn: object, notes: set[str]) -> object:
