@@ -2,9 +2,9 @@
 
 There each answer's border is found by tokenizing all the text before it again. Here the whole is tokenized once, and
 of each border only the little that follows the last added token before it (an anchor). That is exact, because the
-tokenizers library cuts a text at its added tokens first, from left to right, and looks at each piece between them alone:
-two texts that are equal up to the end of an anchor have the same tokens up to there. A row for which this can't be
-shown takes the slow way.
+tokenizers library cuts a text at its added tokens first, from left to right, and looks at each piece between them
+alone: two texts that are equal up to the end of an anchor have the same tokens up to there. A row for which this can't
+be shown takes the slow way.
 """
 
 from __future__ import annotations
@@ -18,14 +18,23 @@ from .chat_tokens import ChatTokenizer, common_prefix_length
 from .failures import JobFailure
 
 TAILS_KEPT = 10_000
+LONGEST_TAIL = 200
+"""Characters: longer ones hardly come again."""
+
+Anchor = tuple[int, int, int]
+"""`(end, start, token)`: where it stands in the text, without white space that it swallows, and which token it is."""
 
 
 @dataclass(frozen=True)
 class RowTokens:
-    """`spans` are the answers: first token, and the one after the last, in the order of the messages."""
+    """`spans` are the answers: first token, and the one after the last, in the order of the messages.
+
+    `opening` are the first tokens that stay when the oldest exchange goes: a system message, say. 0 for rows of one.
+    """
 
     total: int
     spans: list[tuple[int, int]]
+    opening: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,8 @@ class Rendered:
     messages: list[dict[str, str]]
     text: str
     borders: list[tuple[str, str | None]]
+    shortened: str = ""
+    """The same without its oldest exchange; empty where there is but one, or the template refuses that."""
 
 
 class NotProven(Exception):
@@ -67,11 +78,23 @@ class BatchTokenizer:
 
         try:
             text = self.chat.render(messages, prompt=False)
-            return Rendered(messages, text, self.chat.answer_borders(messages, text))
+            borders = self.chat.answer_borders(messages, text)
         except JobFailure as failure:
             return Refused(f"{failure.what} {failure.why}")
         except (TemplateError, TypeError, ValueError, LookupError) as error:
             return Refused(str(error) or type(error).__name__)
+        return Rendered(messages, text, borders, self._render_shortened(messages))
+
+    def _render_shortened(self, messages: list[dict[str, str]]) -> str:
+        from jinja2 import TemplateError
+
+        shorter = without_oldest_exchange(messages)
+        if shorter is None:
+            return ""
+        try:
+            return self.chat.render(shorter, prompt=False)
+        except (TemplateError, TypeError, ValueError, LookupError):
+            return ""
 
     def count_rendered(self, rendered: Sequence[Rendered | Refused]) -> list[RowTokens | Refused]:
         texts = [row.text for row in rendered if isinstance(row, Rendered)]
@@ -88,15 +111,15 @@ class BatchTokenizer:
         if encoding is not None:
             ids = encoding.ids
             try:
-                return RowTokens(len(ids), self._spans_by_anchors(row, ids, self._anchors_in(row.text, ids, encoding)))
+                return self._by_anchors(row, ids, self._anchors_in(row.text, ids, encoding))
             except NotProven:
                 pass
         self.slow_rows += 1
         ids = self.chat.encode(row.text)
-        return RowTokens(len(ids), self.chat.answer_spans(row.messages, row.text, ids))
+        opening = common_prefix_length(self.chat.encode(row.shortened), ids) if row.shortened else 0
+        return RowTokens(len(ids), self.chat.answer_spans(row.messages, row.text, ids), opening)
 
-    def _anchors_in(self, text: str, ids: list[int], encoding: Any) -> list[tuple[int, int, int]]:
-        """`(end, start, token)` of each, where it stands in the text, without white space that it swallows."""
+    def _anchors_in(self, text: str, ids: list[int], encoding: Any) -> list[Anchor]:
         found = []
         for place, token in enumerate(ids):
             content = self.anchors.get(token)
@@ -107,17 +130,16 @@ class BatchTokenizer:
                     found.append((start + len(content), start, place))
         return found
 
-    def _spans_by_anchors(
-        self, row: Rendered, ids: list[int], anchors: list[tuple[int, int, int]]
-    ) -> list[tuple[int, int]]:
+    def _by_anchors(self, row: Rendered, ids: list[int], anchors: list[Anchor]) -> RowTokens:
         spans = []
         for before, upto in row.borders:
             start = self._shared_tokens(before, row.text, ids, anchors)
             end = len(ids) if upto is None else self._shared_tokens(upto, row.text, ids, anchors)
             spans.append(self.chat.trim_span(ids, start, end))
-        return spans
+        opening = self._shared_tokens(row.shortened, row.text, ids, anchors) if row.shortened else 0
+        return RowTokens(len(ids), spans, opening)
 
-    def _shared_tokens(self, other: str, text: str, ids: list[int], anchors: list[tuple[int, int, int]]) -> int:
+    def _shared_tokens(self, other: str, text: str, ids: list[int], anchors: list[Anchor]) -> int:
         """How many first tokens `other` has in common with the text."""
         place = bisect_right(anchors, (shared_length(other, text), len(text), 0)) - 1
         if place < 0:
@@ -133,9 +155,16 @@ class BatchTokenizer:
         found = self._tails.get(tail)
         if found is None:
             found = self.chat.encode(tail)
-            if len(self._tails) < TAILS_KEPT:
+            if len(tail) <= LONGEST_TAIL and len(self._tails) < TAILS_KEPT:
                 self._tails[tail] = found
         return found
+
+
+def without_oldest_exchange(messages: list[dict[str, str]]) -> list[dict[str, str]] | None:
+    """A system message at the beginning stays. None where nothing to learn would be left."""
+    first = 1 if messages[0]["role"] == "system" else 0
+    answers = [place for place, message in enumerate(messages) if message["role"] == "assistant"]
+    return messages[:first] + messages[answers[0] + 1 :] if len(answers) > 1 else None
 
 
 def find_anchors(tokenizer: Any, backend: Any) -> dict[int, str]:

@@ -113,10 +113,10 @@ def _estimate(folder: Path, parts: Sequence[PartFile], tokenizer: BatchTokenizer
     if sum(rows for _sample, rows in samples) < SMALL:
         return
     every = [Counts() for _sample in samples]
-    for step in range(SAMPLE_STEPS):
+    for share in SAMPLE_STEPS:
         for number, (sample, rows) in enumerate(samples):
-            few = sample[len(sample) * step // SAMPLE_STEPS : len(sample) * (step + 1) // SAMPLE_STEPS]
-            count_rows(few, tokenizer, every[number])
+            counted = len(every[number].totals)
+            count_rows(sample[counted : round(len(sample) * share)], tokenizer, every[number])
             every[number].save(folder / f"sample-{number}.npz", rows=rows, context=context)
         tell(folder, "running", done=0.0, of=sum(rows for _sample, rows in samples))
 

@@ -1,9 +1,9 @@
 """Counts the tokens of conversations, and where their answers lie, as an `.npz` that another process reads.
 
-It holds `totals` and `turns` (one a row; 0 tokens where the template refuses it),
-`answers` (how many a row has), `starts` and `ends` (of each answer, in tokens of its row), `refused` (numbers of rows),
-`reason_of` (for each of these the place of its reason in `reasons`), `rows` (how many the file has; estimated in a
-sample) and `context` (tokens that the model reads at most). Rows are numbered from 0.
+It holds, by row: `totals`, `turns` (messages), `openings` (tokens that stay when the oldest exchange goes) and `answers`
+(how many); by answer: `starts` and `ends`, in tokens of its row. `refused` are the numbers (from 0) of rows that the
+template refuses, with 0 tokens; `reason_of` says for each which of `reasons`. `rows` is how many the file has (an
+estimate, in a sample), `context` how many tokens the model reads at most.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from .conversations import parse_messages
 from .failures import JobFailure
 
 SAMPLE = 2000
-SAMPLE_STEPS = 4
+SAMPLE_STEPS = (0.1, 0.4, 1.0)
+"""Shares of the sample after which the estimate is told."""
 BATCH = 128
 MOST_REASONS = 500
+_STRIDE = 10
 
 Messages = list[dict[str, str]]
 
@@ -35,6 +37,7 @@ Messages = list[dict[str, str]]
 class Counts:
     totals: array[int] = field(default_factory=lambda: array("I"))
     turns: array[int] = field(default_factory=lambda: array("I"))
+    openings: array[int] = field(default_factory=lambda: array("I"))
     answers: array[int] = field(default_factory=lambda: array("I"))
     starts: array[int] = field(default_factory=lambda: array("I"))
     ends: array[int] = field(default_factory=lambda: array("I"))
@@ -49,9 +52,11 @@ class Counts:
             self.refused.append(len(self.totals))
             self.reason_of.append(self.reasons.setdefault(reason, len(self.reasons)))
             self.totals.append(0)
+            self.openings.append(0)
             self.answers.append(0)
             return
         self.totals.append(row.total)
+        self.openings.append(row.opening)
         self.answers.append(len(row.spans))
         for start, end in row.spans:
             self.starts.append(start)
@@ -62,13 +67,12 @@ class Counts:
         import numpy as np
 
         content = io.BytesIO()
-        wide = {name: np.asarray(getattr(self, name), np.uint32) for name in ("totals", "turns", "answers")}
-        spans = {name: np.asarray(getattr(self, name), np.uint32) for name in ("starts", "ends", "reason_of")}
+        names = ("totals", "turns", "openings", "answers", "starts", "ends", "reason_of")
+        columns = {name: np.asarray(getattr(self, name), np.uint32) for name in names}
         np.savez(
             content,
             allow_pickle=False,
-            **wide,
-            **spans,
+            **columns,
             refused=np.asarray(self.refused, np.uint64),
             reasons=np.asarray(list(self.reasons), np.str_),
             rows=np.asarray(rows, np.uint64),
@@ -129,7 +133,7 @@ def sample_rows(path: Path, count: int) -> tuple[list[Messages], int]:
             if place not in lines and (line := file.readline()).strip():
                 lines[place] = line
     ordered = [lines[place] for place in sorted(lines)]
-    mixed = [line for step in range(SAMPLE_STEPS) for line in ordered[step::SAMPLE_STEPS]]
+    mixed = [line for step in range(_STRIDE) for line in ordered[step::_STRIDE]]
     rows = []
     for line in mixed:
         with suppress(JobFailure, UnicodeDecodeError):
