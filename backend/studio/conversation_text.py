@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,16 +34,18 @@ def messages_of(raw: bytes) -> tuple[Message, ...]:
     return tuple(Message(turn["role"], turn["content"]) for turn in orjson.loads(raw)["messages"])
 
 
-def fold(text: str) -> str:
+def fold(text: str) -> bytes:
     """Equal for texts that differ in case and in white space only."""
-    return " ".join(text.casefold().split())
+    if not text.isascii():
+        text = "".join(text.split())
+    return text.casefold().encode(errors="replace").translate(None, b" \t\n\r\v\f\x1c\x1d\x1e\x1f")
 
 
-def digest(texts: Sequence[str]) -> int:
+def digest(texts: Iterable[bytes]) -> int:
     """64 bits of BLAKE2b over the texts and where each ends: the same on every machine."""
     hashed = hashlib.blake2b(digest_size=8)
     for text in texts:
-        hashed.update(text.encode(errors="replace"))
+        hashed.update(text)
         hashed.update(b"\x00")
     return int.from_bytes(hashed.digest(), "little")
 
