@@ -1,9 +1,20 @@
-"""Files that are something else than JSON lines, told by their first bytes and named in words."""
+"""What a file is, told by its first bytes and not by its name; what is not for training is named in words."""
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+import orjson
+
 from backend.domain import Problem
 from backend.i18n import _
+from backend.studio.csv_records import Table, recognise_table
+from backend.studio.json_lines import JSON
+from backend.studio.parquet_records import MAGIC as PARQUET_MAGIC
+from backend.studio.unpacking import Unreadable
 
 UTF8_BOM = b"\xef\xbb\xbf"
 
@@ -13,6 +24,19 @@ _MAGIC = (
     (b"%PDF", "format_pdf", "PDF"),
     (b"PAR1", "format_parquet", "Parquet"),
     (b"\x89PNG", "format_image", "PNG"),
+    (b"GIF8", "format_image", "GIF"),
+    (b"PK\x05\x06", "format_zip", "ZIP"),
+    (b"7z\xbc\xaf\x27\x1c", "format_zip", "7-Zip"),
+    (b"Rar!\x1a\x07", "format_zip", "RAR"),
+    (b"ARROW1", "format_arrow", "Arrow"),
+    (b"{\\rtf", "format_office", "RTF"),
+    (b"\x7fELF", "format_binary", "program"),
+    (b"\x80\x02", "format_binary", "pickle"),
+    (b"\x80\x04", "format_binary", "pickle"),
+    (b"\x80\x05", "format_binary", "pickle"),
+    (b"\x89HDF", "format_binary", "HDF5"),
+    (b"Obj\x01", "format_binary", "Avro"),
+    (b"ORC", "format_binary", "ORC"),
     (b"\xff\xd8\xff", "format_image", "JPEG"),
     (b"\xd0\xcf\x11\xe0", "format_office", "Office"),
     (b"SQLite format 3\x00", "format_sqlite", "SQLite"),
@@ -75,3 +99,129 @@ def _looks_like_a_table(lines: list[bytes], filename: str) -> bool:
         return True
     counts = [[line.count(mark) for line in lines[:2]] for mark in (b",", b";", b"\t")]
     return len(lines) > 1 and any(first and first == second for first, second in counts)
+
+
+class Kind(StrEnum):
+    LINES = "lines"
+    LIST = "list"
+    SPREAD = "spread"
+    """JSON records one after another, over several lines each."""
+    OBJECT_AROUND = "object_around"
+    """One object whose list holds the records."""
+    TABLE = "table"
+    PARQUET = "parquet"
+
+
+@dataclass(frozen=True)
+class Container:
+    kind: Kind
+    table: Table | None = None
+
+
+_LIST_NAMES = "data|train|rows|examples|records|items|samples|dataset|test|validation|eval|entries|instances|results"
+_OBJECT_AROUND = re.compile(
+    rf'\s*\{{(?:\s*"[^"\\]{{1,60}}"\s*:\s*(?:"(?:[^"\\]|\\.){{0,2000}}"|[-\w.]{{1,40}}|\{{[^{{}}]{{0,2000}}\}})\s*,)*'
+    rf'\s*"(?:{_LIST_NAMES})"\s*:\s*\[\s*[\]{{]'
+)
+_MARKUP = re.compile(rb"<(!doctype|\?xml|html|head|body|div|p|table|svg|rss)\b", re.IGNORECASE)
+_TABLE_NAMES = (".csv", ".tsv", ".tab", ".csv.gz", ".tsv.gz")
+
+
+def recognise_container(head: bytes, name: str = "", *, is_whole: bool) -> Container:
+    """What the file holds. Raises Unreadable, in words, for what is not for training.
+
+    `head` are its first bytes, unpacked, as UTF-8 without a mark; `is_whole` says that this is all. The name is only
+    a hint where a table could be text.
+    """
+    if head.startswith(PARQUET_MAGIC):
+        return Container(Kind.PARQUET)
+    for magic, code, title in _MAGIC:
+        if head.startswith(magic):
+            raise _foreign(code, title)
+    text = head.lstrip(b" \t\r\n\x0b\x0c\x00\xef\xbb\xbf")
+    if not text:
+        raise Unreadable("empty_file", _("The file is empty."), _("Add at least two conversations."))
+    if text[:1] in b"{[":
+        return Container(_json_kind(head, is_whole=is_whole))
+    if _MARKUP.match(text):
+        raise Unreadable(
+            "format_html", _("This is an HTML or XML page."), _("Download the file itself, not the page about it.")
+        )
+    lines = [line.strip() for line in text.split(b"\n")[:50]]
+    if any(line[:1] in (b"{", b"[") and _value_of(line) is not None for line in lines):
+        return Container(Kind.LINES)
+    if sum(byte < 9 or 13 < byte < 32 for byte in head[:4096]) > len(head[:4096]) // 10:
+        raise Unreadable(
+            "format_binary",
+            _("This file is not text."),
+            _("Save its examples as JSONL, JSON, CSV or Parquet and choose that file."),
+        )
+    is_named_so = name.lower().endswith(_TABLE_NAMES)
+    table = recognise_table(head, is_whole=is_whole, is_named_so=is_named_so)
+    if table is not None:
+        return Container(Kind.TABLE, table)
+    if any(_value_of(line) is not None or line[:1] in (b"{", b"[") for line in lines if line):
+        return Container(Kind.LINES)
+    raise Unreadable(
+        "format_text",
+        _("This is plain text: where one example ends and the next begins can't be told."),
+        _("Save it as a table with a column for the question and one for the answer, or as JSONL."),
+    )
+
+
+def _json_kind(head: bytes, *, is_whole: bool) -> Kind:
+    lines = [line.strip() for line in head.split(b"\n")]
+    if not is_whole:
+        lines = lines[:-1]  # it may go on
+    starts = [line for line in lines if line and line[:1] in b"{["]
+    whole = [line for line in _unindented(head, is_whole=is_whole) if _value_of(line) is not None]
+    text = head.decode("utf-8", "replace")
+    if len(whole) > 1 or (whole and whole[0] != starts[0]):
+        return Kind.LINES
+    if head.lstrip()[:1] == b"[":
+        return Kind.LIST
+    if _OBJECT_AROUND.match(text):
+        return Kind.OBJECT_AROUND
+    if whole or not starts:
+        return Kind.LINES
+    return Kind.SPREAD if _is_spread(text, starts[0], lines, is_whole=is_whole) else Kind.LINES
+
+
+def _unindented(head: bytes, *, is_whole: bool) -> list[bytes]:
+    """The first lines that begin at the margin with a bracket: one record each, if each is a whole value."""
+    lines = head.split(b"\n")
+    if not is_whole:
+        lines = lines[:-1]
+    return [line.strip() for line in lines[:200] if line[:1] in (b"{", b"[")][:20]
+
+
+def _is_spread(text: str, first: bytes, lines: list[bytes], *, is_whole: bool) -> bool:
+    """Is the first record complete only over several lines?"""
+    try:
+        _value, end = JSON.raw_decode(text.lstrip("\ufeff \t\r\n"))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, json.JSONDecodeError) and error.msg.startswith("Extra"):
+            return False
+        after = next((line for line in lines[lines.index(first) + 1 :] if line), b"")
+        return bool(first in (b"{", b"[") or (first[-1:] in b"{[,:" and after[:1] not in b"{[" and after))
+    return end > len(first)
+
+
+def _value_of(line: bytes) -> object | None:
+    try:
+        return orjson.loads(line) if line else None
+    except orjson.JSONDecodeError:
+        pass
+    if line[:1] not in (b"{", b"[") or line in (b"{", b"["):
+        return None
+    try:
+        return JSON.decode(line.decode())
+    except (ValueError, RecursionError):
+        return None
+
+
+def _foreign(code: str, title: str) -> Unreadable:
+    fix = _("Save the text or table in it as JSONL, JSON, CSV or Parquet and choose that file.")
+    if code in {"format_zip", "format_gzip", "format_bzip2", "format_xz", "format_zstd"}:
+        fix = _("Unpack it first, then choose the file in it (Excel: save the table as CSV UTF-8).")
+    return Unreadable(code, _("This is a {format} file.").format(format=title), fix)

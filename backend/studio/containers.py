@@ -1,0 +1,135 @@
+"""Records out of files of any kind: JSON Lines, JSON, tables, Parquet, each also packed with gzip.
+
+What a file is, is found by looking into it. One pass, little memory whatever comes, and nothing in a file's content
+makes these functions raise: what can't be read is Broken, with its line, a reason and what to do.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+from backend.i18n import _
+from backend.studio.csv_records import read_table
+from backend.studio.json_lines import read_blocks, records_of
+from backend.studio.json_spread import read_list, read_object_around, read_spread
+from backend.studio.parquet_records import read_parquet, spooled
+from backend.studio.records import Broken, Note, Record, SourceFile, broken_by
+from backend.studio.sniffing import Container, Kind, recognise_container
+from backend.studio.unpacking import TextStream, Unreadable, open_bytes
+
+__all__ = ["Broken", "Record", "SourceFile", "expand", "first_records", "read_records"]
+
+NAMES_OF_DATA = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab", ".parquet", ".pq", ".gz", ".txt")
+MOST_FILES = 10_000
+
+
+def expand(sources: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
+    """Folders replaced by the files with data in them, sorted by their path; hidden ones are left out.
+
+    A folder without any stays, and is Broken when it is read.
+    """
+    found: list[SourceFile] = []
+    for source in sources:
+        inner = _files_in(source) if source.path.is_dir() else []
+        found += inner or [source]
+    return tuple(found[:MOST_FILES])
+
+
+def _files_in(folder: SourceFile) -> list[SourceFile]:
+    files = []
+    for place, folders, names in os.walk(folder.path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            if not name.startswith(".") and name.lower().endswith(NAMES_OF_DATA):
+                path = Path(place) / name
+                files.append(SourceFile(path, path.relative_to(folder.path).as_posix()))
+    return sorted(files, key=lambda file: file.name)
+
+
+def read_records(sources: Sequence[SourceFile], *, on_note: Note | None = None) -> Iterator[Record | Broken]:
+    """Every record of every source in order. `on_note` is told such as `utf-16` where that was decoded."""
+    for number, source in enumerate(sources):
+        yield from read_source(source, number, on_note=on_note)
+
+
+def read_source(source: SourceFile, number: int, *, on_note: Note | None = None) -> Iterator[Record | Broken]:
+    """One source's records. A file that changes while it is read is told at the end, as Broken with line 0."""
+    before = _state_of(source.path)
+    line = -1
+    try:
+        with open_bytes(source.path) as file:
+            for item in _read_open(file, source, number, on_note):
+                line = item.line
+                yield item
+        if line < 0:
+            yield no_records(number)
+    except Unreadable as end:
+        yield broken_by(end, number, end.line or (line + 1 if line > 0 else 0))
+    if before is not None and _state_of(source.path) != before:
+        yield file_changed(number)
+
+
+def first_records(sources: Sequence[SourceFile], limit: int = 200) -> list[Record | Broken]:
+    """The first of them, from the head of the first source that has any: fast, however large it is."""
+    found: list[Record | Broken] = []
+    for number, source in enumerate(sources):
+        found += islice(read_source(source, number), limit - len(found))
+        if len(found) >= limit or any(isinstance(item, Record) for item in found):
+            break
+    return found
+
+
+def look_into(file: IO[bytes], name: str) -> tuple[TextStream, Container]:
+    """The stream of an open file, and what it holds. Raises Unreadable."""
+    stream = TextStream(file)
+    return stream, recognise_container(stream.head, name, is_whole=stream.is_whole)
+
+
+def _read_open(file: IO[bytes], source: SourceFile, number: int, on_note: Note | None) -> Iterator[Record | Broken]:
+    stream, container = look_into(file, source.name)
+    if on_note is not None:
+        for note in stream.notes:
+            on_note(note)
+    if container.kind is Kind.PARQUET:
+        if stream.is_plain:
+            yield from read_parquet(source.path, number)
+        else:
+            with spooled(stream.read) as spool:
+                yield from read_parquet(spool, number)
+    elif container.kind is Kind.TABLE and container.table is not None:
+        yield from read_table(stream.read, container.table, number)
+    elif container.kind is Kind.LIST:
+        yield from read_list(stream.read, number)
+    elif container.kind is Kind.OBJECT_AROUND:
+        yield from read_object_around(stream.read, number)
+    elif container.kind is Kind.SPREAD:
+        yield from read_spread(stream.read, number)
+    else:
+        for block in read_blocks(stream.read):
+            yield from records_of(block, number)
+
+
+def no_records(number: int) -> Broken:
+    return Broken(number, 0, "empty_file", _("There is no example in this file."), _("Add at least two conversations."))
+
+
+def file_changed(number: int) -> Broken:
+    return Broken(
+        number,
+        0,
+        "file_changed",
+        _("The file changed while it was read."),
+        _("Wait until it is completely written, then read it again."),
+    )
+
+
+def _state_of(path: Path) -> tuple[int, int] | None:
+    try:
+        facts = path.stat()
+    except (OSError, ValueError):
+        return None
+    return facts.st_size, facts.st_mtime_ns
