@@ -18,6 +18,7 @@ from typing import Protocol
 
 from backend.domain import Failure
 from backend.studio import background_process
+from backend.studio.token_failures import put_in_words
 from backend.studio.token_table import PartTokens, TokenTable
 from backend.studio.tokenizer_names import find_tokenizer, identify
 
@@ -78,7 +79,7 @@ def measure(
     if _begin(folder):
         _start(parts, name, revision, identity, folder, cache)
         return TokenMeasurement("waiting", 0.0)
-    return _look(parts, folder)
+    return _look(parts, base, folder)
 
 
 def stop(parts: Sequence[PartOnDisk], base: str, cache: Path, *, revision: str | None = None) -> None:
@@ -112,13 +113,15 @@ def _start(
     background_process.start("measure_tokens", folder, *arguments, environment=environment)
 
 
-def _look(parts: Sequence[PartOnDisk], folder: Path) -> TokenMeasurement:
+def _look(parts: Sequence[PartOnDisk], base: str, folder: Path) -> TokenMeasurement:
     if not (folder / "process.json").exists() and time.time() - folder.stat().st_mtime < _START_TAKES:
         return TokenMeasurement("waiting", 0.0)
     progress = background_process.read_progress(folder)
     done = float(progress.get("done") or 0.0)
     if progress["phase"] == "failed":
-        return TokenMeasurement("failed", done, _sample(parts, folder), background_process.failure_of(progress))
+        failure = background_process.failure_of(progress)
+        words = put_in_words(failure, base) if failure else None
+        return TokenMeasurement("failed", done, _sample(parts, folder), words)
     if progress["phase"] == "done":
         table = _load(parts, [Path(output) for output in progress["outputs"]])
         if table is None:  # somebody emptied the cache: forget it, so that the next look counts again

@@ -1,9 +1,9 @@
 """Counts the tokens of conversations, and where their answers lie, as an `.npz` that another process reads.
 
-It holds, by row: `totals`, `turns` (messages), `openings` (tokens that stay when the oldest exchange goes) and `answers`
-(how many); by answer: `starts` and `ends`, in tokens of its row. `refused` are the numbers (from 0) of rows that the
-template refuses, with 0 tokens; `reason_of` says for each which of `reasons`. `rows` is how many the file has (an
-estimate, in a sample), `context` how many tokens the model reads at most.
+It holds, by row: `totals`, `turns` (messages), `openings` (tokens that stay when the oldest exchange goes) and
+`answers` (how many); by answer: `starts` and `ends`, in tokens of its row. `refused` are the numbers (from 0) of rows
+that the template refuses, with 0 tokens; `reason_of` says for each which of `reasons`. `rows` is how many the file has
+(an estimate, in a sample), `context` how many tokens the model reads at most.
 """
 
 from __future__ import annotations
