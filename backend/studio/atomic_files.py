@@ -27,22 +27,22 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def say_no_room() -> Iterator[None]:
-    """A full disk or a folder without permission becomes words."""
+def say_no_room(how_to_fix: str = "") -> Iterator[None]:
+    """A full disk or a folder without permission becomes words; `how_to_fix` replaces the advice on PHIDESK_HOME."""
     try:
         yield
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise NoRoom(
                 _("The disk is full."),
-                how_to_fix=_("Free some space, or set PHIDESK_HOME to a folder on a larger disk."),
+                how_to_fix=how_to_fix or _("Free some space, or set PHIDESK_HOME to a folder on a larger disk."),
                 code="disk_full",
                 raw=str(error),
             ) from error
         if error.errno == errno.EFBIG:
             raise NoRoom(
                 _("A file would be larger than this disk takes."),
-                how_to_fix=_("Use fewer examples, or set PHIDESK_HOME to a folder on another disk."),
+                how_to_fix=how_to_fix or _("Use fewer examples, or set PHIDESK_HOME to a folder on another disk."),
                 code="file_too_large_for_disk",
                 raw=str(error),
             ) from error
@@ -50,7 +50,7 @@ def say_no_room() -> Iterator[None]:
             raise NoRoom(
                 _("{path} can't be written.").format(path=error.filename),
                 why=error.strerror or "",
-                how_to_fix=_("Set PHIDESK_HOME to a folder that you may write to."),
+                how_to_fix=how_to_fix or _("Set PHIDESK_HOME to a folder that you may write to."),
                 code="not_writable",
                 raw=str(error),
             ) from error

@@ -6,6 +6,7 @@ import hashlib
 import re
 import secrets
 import shutil
+import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -199,6 +200,10 @@ def _sweep(folder: Path) -> None:
             _lock_of(left).unlink(missing_ok=True)
     for left in folder.glob(".gone-*"):
         shutil.rmtree(left, ignore_errors=True)
+    yesterday = time.time() - 24 * 60 * 60
+    for left in folder.glob(".applied-*"):  # of a save that was killed; nothing says whether one still runs
+        if left.stat().st_mtime < yesterday:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def load(folder: Path, dataset_id: str) -> Dataset:
