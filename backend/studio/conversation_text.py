@@ -3,31 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
 import orjson
 
 from backend.domain import Message
-
-
-class Line(NamedTuple):
-    """One row of a part: `offset` and `size` in bytes tell where it stands."""
-
-    number: int
-    offset: int
-    size: int
-    messages: tuple[Message, ...]
-
-
-def lines_of(path: Path) -> Iterator[Line]:
-    """The rows of a canonical JSONL file, one at a time."""
-    offset = 0
-    with path.open("rb", buffering=1 << 20) as file:
-        for number, raw in enumerate(file):
-            yield Line(number, offset, len(raw), messages_of(raw))
-            offset += len(raw)
 
 
 def messages_of(raw: bytes) -> tuple[Message, ...]:
@@ -35,10 +15,10 @@ def messages_of(raw: bytes) -> tuple[Message, ...]:
 
 
 def fold(text: str) -> bytes:
-    """Equal for texts that differ in case and in white space only."""
+    """Equal for texts that differ in white space only. Give it the text case-folded where case doesn't count."""
     if not text.isascii():
-        text = "".join(text.split())
-    return text.casefold().encode(errors="replace").translate(None, b" \t\n\r\v\f\x1c\x1d\x1e\x1f")
+        text = text.replace("\xa0", " ").replace("\u3000", " ")
+    return text.encode(errors="replace").translate(None, b" \t\n\r\v\f\x1c\x1d\x1e\x1f")
 
 
 def digest(texts: Iterable[bytes]) -> int:
@@ -55,8 +35,8 @@ def digest_of_line(raw: bytes) -> int:
 
 
 def compared_text(messages: Sequence[Message]) -> str:
-    """What counts for likeness: all but the system message, which many rows share."""
-    return "\n".join(message.content for message in messages if message.role != "system")
+    """What counts for likeness: all but the system message, which many rows share. Case-folded."""
+    return "\n".join(message.content.casefold() for message in messages if message.role != "system")
 
 
 def excerpt(text: str, start: int = 0, end: int = 0, around: int = 40) -> str:

@@ -14,7 +14,6 @@ from backend.studio.shingles import U64
 MOST_PLACES = 1000
 """Of each finding so many rows are named."""
 ENOUGH_EXAMPLES = 200
-_COMMON_SHARE, _COMMON_ROWS = 0.2, 10
 Rows = NDArray[np.int64]
 
 
@@ -42,15 +41,15 @@ class Observed:
 class Facts:
     """What a pass kept: an entry per row of all parts. `parts` says which part a row is of.
 
-    Digests are equal for equal texts: of the whole conversation, of what is asked (system and user), of the last
-    answer. `clusters` are of near-duplicates. `flags` are added to.
+    Digests are equal for equal texts: of the whole conversation, of what is asked (system and user; 0 where very many
+    rows ask it), of the last answer. `clusters` are of near-duplicates. `flags` are added to.
     """
 
     parts: NDArray[np.uint8]
     conversations: U64
     questions: U64
     answers: U64
-    answer_lengths: NDArray[np.int64]
+    answer_lengths: NDArray[np.uint32]
     clusters: Rows
     flags: NDArray[np.uint32]
 
@@ -85,12 +84,11 @@ def find_leaks(facts: Facts, train: int, held_out: int) -> list[Observed]:
     A question that very many rows ask (the same instruction with another system message left out) is no leak.
     """
     trained, tested = facts.rows_of(train), facts.rows_of(held_out)
-    asked = without_common(facts.questions)
     found = []
     is_left = np.ones(len(tested), bool)
     for code, keys in (
         (codes.LEAK_EXACT, facts.conversations),
-        (codes.LEAK_QUESTION, asked),
+        (codes.LEAK_QUESTION, facts.questions),
         (codes.LEAK_NEAR, facts.clusters.astype(np.uint64) + np.uint64(1)),
     ):
         values, firsts = np.unique(keys[trained], return_index=True)
@@ -145,13 +143,6 @@ def find_uneven_answers(facts: Facts, part: int) -> list[Observed]:
 def find_too_few(facts: Facts, part: int) -> list[Observed]:
     different = len(np.unique(facts.conversations[facts.rows_of(part)]))
     return [Observed(codes.TOO_FEW, different)] if different < ENOUGH_EXAMPLES else []
-
-
-def without_common(keys: U64) -> U64:
-    """The keys, 0 for one that more than a fifth of the rows share."""
-    values, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    is_common = counts > max(_COMMON_ROWS, _COMMON_SHARE * len(keys))
-    return np.where(is_common[inverse], np.uint64(0), values[inverse])
 
 
 def merged(found: Iterable[Observed]) -> list[Observed]:

@@ -39,8 +39,8 @@ class Shingles:
 
 
 def shingle(texts: Sequence[str]) -> Shingles:
-    """Of each text the first 200,000 characters. The texts together must stay below about a megabyte of UTF-8."""
-    encoded = [text[:_MOST_CHARACTERS].casefold().encode(errors="replace")[:_MOST_BYTES] for text in texts]
+    """Of each text, given case-folded, the first 200,000 characters; all together about a megabyte at most."""
+    encoded = [text[:_MOST_CHARACTERS].encode(errors="replace")[:_MOST_BYTES] for text in texts]
     ends = np.cumsum([len(one) + 1 for one in encoded], dtype=np.int64)
     content = np.frombuffer(b"\n".join([*encoded, b""]), np.uint8)
     starts, stops = _words(content)
@@ -63,8 +63,9 @@ def jaccard(one: U64, other: U64) -> float:
 def _words(content: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Where each word starts and ends, in bytes of UTF-8."""
     kinds = _kinds()[content]
-    for position in np.flatnonzero(content == 0xE2):  # U+2000 to U+2FFF: quotes, dashes, signs; no letters
-        kinds[position : position + 3] = 0
+    signs = np.flatnonzero(content == 0xE2)  # U+2000 to U+2FFF in three bytes: quotes, dashes, signs; no letters
+    for byte in range(3):
+        kinds[signs + byte] = 0
     is_word = kinds > 0
     before = np.concatenate(([False], is_word[:-1]))
     is_start = is_word & ~before

@@ -14,133 +14,81 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.studio.conversation_text import compared_text, digest, digest_of_line, fold, lines_of, messages_of
+from backend.studio.conversation_text import digest_of_line
 from backend.studio.part_rows import PartRows
+from backend.studio.row_facts import RowFacts, gather
 from backend.studio.shingles import U64, jaccard, shingle
+from backend.studio.sketches import BANDS, CommonShingles, is_not_in
 
 LIKENESS = 0.8
 """From this share of common shingles on, two conversations are near-duplicates."""
-LEAST_SHINGLES = 16
-_COMMON_SHARE, _COMMON_ROWS, _SAMPLE_ROWS = 0.2, 10, 1000
-_PERMUTATIONS, _BANDS, _BAND_WIDTH = 128, 21, 6  # at a likeness of 0.8, 998 of 1,000 pairs become candidates
-_SAMPLED_BYTES = 32_768
-_BATCH_BYTES = 400_000
+_COMMON_SHARE, _COMMON_ROWS = 0.2, 10
 _HELD_SHINGLES = 4_000_000
 _MOST_LEADERS = 8
 
 Ids = NDArray[np.int64]
 
 
-class CommonShingles:
-    """The shingles that most rows share, in a sample drawn by content: first `look_at` every line, then `find`."""
-
-    def __init__(self) -> None:
-        self._sample: dict[int, bytes] = {}
-        self._highest = 1 << 64
-
-    def look_at(self, key: int, raw: bytes) -> None:
-        """`key` is a hash of the line: the lines with the lowest ones are the sample."""
-        if key >= self._highest or key in self._sample or len(raw) > _SAMPLED_BYTES:
-            return
-        self._sample[key] = raw
-        if len(self._sample) >= 2 * _SAMPLE_ROWS:
-            self._keep_lowest()
-
-    def find(self) -> U64:
-        self._keep_lowest()
-        least = max(_COMMON_ROWS, int(len(self._sample) * _COMMON_SHARE) + 1)
-        if len(self._sample) < least:
-            return np.empty(0, np.uint64)
-        found = [np.empty(0, np.uint64)]
-        for raw in self._sample.values():
-            found.append(np.unique(shingle([compared_text(messages_of(raw))]).hashes))
-        values, counts = np.unique(np.concatenate(found), return_counts=True)
-        return values[counts >= least]
-
-    def _keep_lowest(self) -> None:
-        kept = sorted(self._sample)[:_SAMPLE_ROWS]
-        if len(kept) == _SAMPLE_ROWS:
-            self._highest = kept[-1]
-        self._sample = {key: self._sample[key] for key in kept}
+def similar_clusters(
+    paths: Sequence[Path], on_progress: Callable[[float], None] = lambda done: None, *, workers: int = 1
+) -> Ids:
+    """An id for each row of all the canonical files, one file after another: rows with the same id belong on one
+    side of a split. They are equal, nearly the same, or ask the same. `workers` as in `row_facts.gather`.
+    """
+    common, _rows = survey(paths, lambda done: on_progress(0.1 * done))
+    facts = gather(
+        paths, common, is_checked=False, workers=workers, on_progress=lambda done: on_progress(0.1 + 0.8 * done)
+    )
+    groups = belonging_together(near_duplicates(paths, facts, common), facts.questions)
+    on_progress(1.0)
+    return groups
 
 
-class Sketches:
-    """A short sketch of each row's text; about 110 bytes a row. Rows are numbered in the order of `add`."""
-
-    def __init__(self, common: U64) -> None:
-        self._common = common
-        self._texts: list[str] = []
-        self._bytes = 0
-        self._bands: list[NDArray[np.uint32]] = []
-        self._sequences: list[U64] = []
-        self._is_long: list[NDArray[np.bool_]] = []
-
-    def add(self, text: str) -> None:
-        if self._bytes + len(text) > _BATCH_BYTES and self._texts:
-            self.flush()
-        self._texts.append(text)
-        self._bytes += len(text)
-
-    def flush(self) -> None:
-        if not self._texts:
-            return
-        import rensa
-
-        found = shingle(self._texts)
-        rows = np.repeat(np.arange(len(self._texts)), np.diff(found.offsets))
-        is_kept = _is_not_in(found.hashes, self._common)
-        counts = np.bincount(rows[is_kept], minlength=len(self._texts))
-        offsets = np.concatenate(([0], np.cumsum(counts)))
-        matrix = rensa.RMinHash.digest_matrix_from_flat_token_hashes(found.hashes[is_kept], offsets, _PERMUTATIONS, 0)
-        self._bands.append(_band_keys(np.array(matrix.to_rows(), np.uint32)))
-        # texts without any word, such as signs alone, are alike only when they are equal, which others see
-        self._sequences.append(np.where(found.words > 0, found.sequences, 0).astype(np.uint64))
-        self._is_long.append(counts >= LEAST_SHINGLES)
-        self._texts, self._bytes = [], 0
-
-    def clusters(self, digests: U64, load: Callable[[Sequence[int]], Sequence[str]]) -> Ids:
-        """An id per row; near-duplicates share it. `digests` are equal for equal texts, `load` gives rows' texts.
-
-        Likeness is handed on: where A is like B and B is like C, all three are one cluster.
-        """
-        self.flush()
-        if not self._bands:
-            return np.empty(0, np.int64)
-        union = Union(len(digests))
-        union.join_equal(digests)
-        sequences = np.concatenate(self._sequences)
-        union.join_equal(sequences, np.flatnonzero(sequences))
-        _, firsts = np.unique(digests, return_index=True)
-        rows = firsts[np.concatenate(self._is_long)[firsts]]
-        verifier = _Verifier(self._common, load, most_comparisons=10 * len(rows) + 1000)
-        bands = np.concatenate(self._bands)
-        for band in range(_BANDS):
-            for group in _equal_groups(bands[rows, band], rows):
-                _join_alike(group[np.argsort(digests[group])], union, verifier)
-        return union.ids()
-
-
-def similar_clusters(paths: Sequence[Path], on_progress: Callable[[float], None] = lambda done: None) -> Ids:
-    """A cluster id for each row of all the canonical files, one file after another."""
-    common, total = CommonShingles(), max(1, 2 * sum(path.stat().st_size for path in paths))
-    read = 0
+def survey(paths: Sequence[Path], on_progress: Callable[[float], None]) -> tuple[U64, int]:
+    """The shingles that many rows share, and the number of rows."""
+    common, count, read = CommonShingles(), 0, 0
+    total = max(1, sum(path.stat().st_size for path in paths))
     for path in paths:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=1 << 20) as file:
             for raw in file:
                 common.look_at(digest_of_line(raw), raw)
+                count += 1
                 read += len(raw)
-        on_progress(read / total)
-    sketches, rows, digests = Sketches(common.find()), PartRows(paths), []
-    for number, path in enumerate(paths):
-        for line in lines_of(path):
-            sketches.add(compared_text(line.messages))
-            digests.append(digest([fold(message.content) for message in line.messages]))
-            rows.add(number, line.offset, line.size)
-            if line.number % 1000 == 0:
-                on_progress(min(1.0, (read + line.offset) / total))
-        read += path.stat().st_size
-    with rows:
-        return sketches.clusters(np.array(digests, np.uint64), rows.compared_texts)
+                if count % 5000 == 0:
+                    on_progress(read / total)
+    return common.find(), count
+
+
+def near_duplicates(paths: Sequence[Path], facts: RowFacts, common: U64) -> Ids:
+    """A cluster id per row. Likeness is handed on: where A is like B and B is like C, all three are one cluster."""
+    digests = facts.conversations
+    union = Union(len(digests))
+    union.join_equal(digests)
+    union.join_equal(facts.sequences, np.flatnonzero(facts.sequences))
+    _values, firsts = np.unique(digests, return_index=True)
+    rows = firsts[facts.is_long[firsts]]
+    with PartRows(paths, facts) as texts:
+        verifier = _Verifier(common, texts.compared_text, most_comparisons=10 * len(rows) + 1000)
+        for band in range(BANDS):
+            for group in _equal_groups(facts.bands[rows, band], rows):
+                _join_alike(group[np.argsort(digests[group])], union, verifier)
+    return union.ids()
+
+
+def belonging_together(clusters: Ids, questions: U64) -> Ids:
+    """Clusters joined where rows ask the same, unless so many do that nothing could be held out."""
+    union = Union(len(clusters))
+    union.join_equal(clusters.astype(np.uint64))
+    asked = without_common(questions)
+    union.join_equal(asked, np.flatnonzero(asked))
+    return union.ids()
+
+
+def without_common(keys: U64) -> U64:
+    """The keys, 0 for one that more than a fifth of the rows share."""
+    values, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    is_common = counts > max(_COMMON_ROWS, _COMMON_SHARE * len(keys))
+    return np.where(is_common[inverse], np.uint64(0), values[inverse])
 
 
 class Union:
@@ -174,7 +122,7 @@ class Union:
 class _Verifier:
     """Compares candidates by their real shingles, holding some millions of them; gives up after so many comparisons."""
 
-    def __init__(self, common: U64, load: Callable[[Sequence[int]], Sequence[str]], most_comparisons: int) -> None:
+    def __init__(self, common: U64, load: Callable[[int], str], most_comparisons: int) -> None:
         self._common, self._load = common, load
         self._held: dict[int, U64] = {}
         self._held_count = 0
@@ -193,8 +141,8 @@ class _Verifier:
         if row not in self._held:
             while self._held and self._held_count > _HELD_SHINGLES:
                 self._held_count -= len(self._held.pop(next(iter(self._held))))
-            hashes = np.unique(shingle(self._load([row])).hashes)
-            self._held[row] = hashes[_is_not_in(hashes, self._common)]
+            hashes = np.unique(shingle([self._load(row)]).hashes)
+            self._held[row] = hashes[is_not_in(hashes, self._common)]
             self._held_count += len(self._held[row])
         return self._held[row]
 
@@ -222,19 +170,3 @@ def _equal_groups(keys: NDArray[np.uint32] | U64, rows: Ids) -> Iterator[Ids]:
     starts, stops = np.concatenate(([0], edges)), np.concatenate((edges, [len(keys)]))
     for number in np.flatnonzero(stops - starts > 1):
         yield rows[order[starts[number] : stops[number]]]
-
-
-def _band_keys(matrix: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    parts = matrix[:, : _BANDS * _BAND_WIDTH].astype(np.uint64).reshape(len(matrix), _BANDS, _BAND_WIDTH)
-    keys = np.zeros(parts.shape[:2], np.uint64)
-    for column in range(_BAND_WIDTH):
-        keys = (keys ^ parts[:, :, column]) * np.uint64(0x9E3779B97F4A7C15)
-        keys ^= keys >> np.uint64(29)
-    return (keys >> np.uint64(32)).astype(np.uint32)
-
-
-def _is_not_in(values: U64, sorted_values: U64) -> NDArray[np.bool_]:
-    if not len(sorted_values):
-        return np.ones(len(values), bool)
-    places = np.minimum(np.searchsorted(sorted_values, values), len(sorted_values) - 1)
-    return sorted_values[places] != values

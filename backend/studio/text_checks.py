@@ -110,8 +110,8 @@ def _in_answer(question: str, answer: str) -> Iterator[str]:
     start = answer[:400].casefold()
     if _REFUSES.match(start):
         yield REFUSAL
-    asked = fold(question)
-    if len(asked) >= _LEAST_REPEATED and fold(answer[: 2 * len(question) + 100]).startswith(asked):
+    asked = fold(question.casefold()) if len(question) <= len(answer) + 20 else b""
+    if len(asked) >= _LEAST_REPEATED and fold(answer[: 2 * len(question) + 100].casefold()).startswith(asked):
         yield REPEATS_QUESTION
 
 
