@@ -81,7 +81,10 @@ def add(
         )
     else:
         hub_id = str(Path(hub).resolve()) if Path(hub).is_dir() else hub
-        dataset = datasets.create_from_hub(hub_id, config, split, name=name, eval_fraction=eval_fraction, seed=seed)
+        from backend.studio.hub_request import HubRequest
+
+        request = HubRequest(hub_id, config, split, name=name, eval_fraction=eval_fraction, seed=seed)
+        dataset = datasets.create_from_hub(request)
     show(
         as_json,
         dataset,

@@ -38,6 +38,7 @@ def facts_of(repo: Repo, revision: str, *, full: bool = True, with_sizes: bool =
             "sha": revision,
             "cardData": repo.card,
             "usedStorage": sum(map(len, files.values())),
+            "mainSize": sum(map(len, files.values())),
             "siblings": [
                 {"rfilename": path, **({"size": len(content), "blobId": blob_id(content)} if with_sizes else {})}
                 for path, content in sorted(files.items())
@@ -52,6 +53,8 @@ def may_read(repo: Repo, request: Request) -> bool:
 
 def opened(hub: HubEmulator, request: Request, repo: str, revision: str = "main") -> tuple[Repo, str] | Reply:
     """The repository at a commit, or the Hub's refusal: a private one looks like one that is not there."""
+    if request.token and hub.tokens and request.token not in hub.tokens:
+        return error(401, "", "Invalid credentials in Authorization header")
     if repo in hub.moved:
         where = request.target.replace(quote(repo), quote(hub.moved[repo]), 1)
         return Reply(307, b"", {"Location": where})
@@ -85,8 +88,11 @@ def search(request: Request, hub: HubEmulator) -> Reply:
         found.sort(key=lambda repo: -repo.downloads)
     limit = min(int(request.query.get("limit", PAGE)), PAGE)
     start = int(request.query.get("cursor", 0))
-    full = request.query.get("full", "").lower() == "true" or "cardData" in request.all_of_query.get("expand", [])
+    expand = request.all_of_query.get("expand", [])
+    full = request.query.get("full", "").lower() == "true" or bool(expand)
     page = [facts_of(repo, repo.refs["main"], full=full) for repo in found[start : start + limit]]
+    if expand:  # only what was asked for
+        page = [{name: facts[name] for name in ("_id", "id", *expand) if name in facts} for facts in page]
     headers = {}
     if start + limit < len(found):
         query = "&".join(
@@ -191,6 +197,12 @@ def send_file(request: Request, hub: HubEmulator, repo: str, revision: str, path
         return Reply(416, b"", headers)
     headers["Content-Range"] = f"bytes {first}-{min(last, len(content) - 1)}/{len(content)}"
     return Reply(206, content[first : last + 1], headers)
+
+
+@routes.on("GET", "/api/agent-harnesses")
+def list_harnesses(request: Request, hub: HubEmulator) -> Reply:
+    """huggingface_hub asks for it once a day, to name its caller."""
+    return Reply(200, {"harnesses": []})
 
 
 @routes.on("GET", "/api/whoami-v2")

@@ -28,9 +28,8 @@ HANDLERS = (hub_routes, viewer_routes)
 class HubEmulator:
     def __init__(self) -> None:
         self.repos: dict[str, Repo] = {}
-        self.models: dict[str, Repo] = {}
         self.moved: dict[str, str] = {}  # old id -> id now
-        self.tokens: dict[str, str] = {}  # token -> who has it
+        self.tokens: dict[str, str] = {}  # token -> who has it; empty: every token is somebody's
         self.faults: list[Fault] = []
         self.asked: list[Request] = []
         self.unknown: list[str] = []

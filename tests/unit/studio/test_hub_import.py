@@ -1,21 +1,33 @@
-"""Datasets of the Hugging Face Hub: a layout on disk as the Hub has it, and a small server in the Hub's place."""
+"""Datasets of the Hugging Face Hub: a layout on disk as the Hub has it, and the Hub's emulator over real sockets."""
 
 from __future__ import annotations
 
+import io
 import json
-import threading
-import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import datasets as datasets_library
 import polars
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backend.datasets import Datasets
+from backend.domain_datasets import Decision, FormatKind, RecordFormat
 from backend.errors import BadInput, NoRoom, NotFound, Unavailable
+from backend.studio import hub_import
 from backend.studio.hub_errors import in_words
+from backend.studio.hub_import import HubImport
+from backend.studio.hub_request import HubRequest
+from backend.studio.hub_rows import spans_of
+from tests.contract.waiting import wait_until
+from tests.hub_emulator import HubEmulator, Repo
+from tests.hub_emulator.fixtures import hub
 from tests.unit.conversations import rows
+
+__all__ = ["hub"]
 
 pytestmark = pytest.mark.slow
 CARD = """---
@@ -28,7 +40,7 @@ configs:
     path: data/test_sft-*
 ---
 """
-REQUEST = {"hub_id": "someone/chats", "config": "default", "split": "train"}
+REQUEST = HubRequest("someone/chats")
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +66,7 @@ def layout(tmp_path: Path) -> Path:
 
 
 def test_a_part_of_a_split_becomes_a_dataset(datasets: Datasets, layout: Path) -> None:
-    dataset = datasets.create_from_hub(str(layout), "default", "train_sft[:50%]", name="Chats", seed=1)
+    dataset = datasets.create_from_hub(HubRequest(str(layout), split="train_sft[:50%]", name="Chats", seed=1))
     assert (dataset.source, dataset.train_rows, dataset.eval_rows) == ("hub", 16, 4)
     assert dataset.source_detail["split"] == "train_sft[:50%]"
     questions = {row.messages[0].content for row in datasets.preview(dataset.id, "train", 0, 100)}
@@ -63,19 +75,16 @@ def test_a_part_of_a_split_becomes_a_dataset(datasets: Datasets, layout: Path) -
 
 
 def test_an_import_goes_on_in_a_process_of_its_own_and_can_be_watched(datasets: Datasets, layout: Path) -> None:
-    started = datasets.start_hub_import(str(layout), "default", "test_sft")
+    started = datasets.start_hub_import(HubRequest(str(layout), split="test_sft"))
     assert started.phase == "waiting"
     watcher = Datasets(datasets.folder)
-    deadline = time.monotonic() + 120
-    while not (seen := watcher.hub_import(started.id)).is_final:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    seen = wait_until(lambda: _final(watcher.hub_import(started.id)), "the import", 120)
     assert (seen.phase, seen.rows, seen.failure) == ("done", 5, None)
     assert watcher.get(seen.dataset_id).eval_rows == 1
 
 
 def test_an_import_can_be_stopped_and_leaves_no_dataset(datasets: Datasets, layout: Path) -> None:
-    started = datasets.start_hub_import(str(layout), "default", "train_sft")
+    started = datasets.start_hub_import(HubRequest(str(layout), split="train_sft"))
     datasets.cancel_hub_import(started.id)
     seen = datasets.hub_import(started.id)
     assert seen.phase == "failed" and seen.failure is not None and seen.failure.code == "import_stopped"
@@ -95,71 +104,210 @@ def test_a_wrong_part_is_named_with_what_there_is(
     datasets: Datasets, layout: Path, config: str, split: str, code: str, named: str
 ) -> None:
     with pytest.raises(BadInput) as caught:
-        datasets.create_from_hub(str(layout), config, split)
+        datasets.create_from_hub(HubRequest(str(layout), config, split))
     assert caught.value.code == code and named in caught.value.how_to_fix
 
 
-def test_a_dataset_without_messages_is_refused_with_its_columns(datasets: Datasets, tmp_path: Path) -> None:
+def test_a_dataset_of_unknown_columns_is_refused_with_them(datasets: Datasets, tmp_path: Path) -> None:
     folder = tmp_path / "other"
     folder.mkdir()
-    (folder / "train.jsonl").write_text(json.dumps({"question": "q", "reply": "r"}) + "\n")
+    (folder / "train.jsonl").write_text(
+        "".join(json.dumps({"left": f"l{n}", "right": f"r{n}"}) + "\n" for n in range(9))
+    )
     with pytest.raises(BadInput) as caught:
-        datasets.create_from_hub(str(folder))
-    assert caught.value.code == "no_messages" and "question, reply" in caught.value.what
+        datasets.create_from_hub(HubRequest(str(folder)))
+    assert caught.value.code == "format_not_sure" and "left, right" in caught.value.what
+    mapping = RecordFormat(FormatKind.MAPPED, {"question": "left", "answer": "right"}, ("left", "right"))
+    dataset = datasets.create_from_hub(HubRequest(str(folder), mapping=mapping, seed=3))
+    answers = {row.messages[-1].content for row in datasets.preview(dataset.id, "train", 0, 100)}
+    assert answers < {f"r{n}" for n in range(9)} and len(answers) == dataset.train_rows == 7
+
+
+@pytest.mark.parametrize(
+    ("request_", "rows", "left_out"),
+    [
+        (HubRequest("", decisions={"last_turn_not_assistant": Decision.FIX}), 6, 0),
+        (HubRequest("", decisions={"last_turn_not_assistant": Decision.SKIP}, skip_bad=False), 5, 1),
+    ],
+)
+def test_what_was_decided_about_bad_rows_is_done(
+    datasets: Datasets, tmp_path: Path, request_: HubRequest, rows: int, left_out: int
+) -> None:
+    folder = unfinished_chats(tmp_path / "unfinished")
+    dataset = datasets.create_from_hub(replace(request_, hub_id=str(folder)))
+    assert dataset.train_rows + dataset.eval_rows == rows
+    assert (dataset.source_detail["rows_read"], dataset.source_detail["rows_left_out"]) == (6, left_out)
+
+
+def test_bad_rows_nobody_decided_about_stop_an_import_that_must_be_clean(datasets: Datasets, tmp_path: Path) -> None:
+    folder = unfinished_chats(tmp_path / "unfinished")
+    with pytest.raises(BadInput) as caught:
+        datasets.create_from_hub(HubRequest(str(folder), skip_bad=False))
+    assert caught.value.code == "bad_rows" and "Row 6" in caught.value.what
+    assert datasets.list() == []
+
+
+def unfinished_chats(folder: Path) -> Path:
+    """Six conversations, the last without an answer to its last question."""
+    folder.mkdir()
+    chats = rows(6)
+    chats[-1]["messages"].append({"role": "user", "content": "And then?"})
+    (folder / "train.jsonl").write_text("".join(json.dumps(chat) + "\n" for chat in chats))
+    return folder
 
 
 @pytest.mark.parametrize("hub_id", ["", "a/b/c", "../x", "https://huggingface.co/x/y", "x y", "a" * 200])
 def test_an_id_that_is_none_is_refused_at_once(datasets: Datasets, hub_id: str) -> None:
     with pytest.raises(BadInput) as caught:
-        datasets.start_hub_import(hub_id)
+        datasets.start_hub_import(HubRequest(hub_id))
     assert caught.value.code == "bad_hub_id"
 
 
-class _Hub(BaseHTTPRequestHandler):
-    """Answers as the Hub does for what is not there, and for what is gated."""
-
-    def do_GET(self) -> None:
-        gated = "gated" in self.path
-        self.send_response(401 if gated else 404)
-        self.send_header("x-error-code", "GatedRepo" if gated else "RepoNotFound")
-        self.send_header("x-error-message", "Access to dataset is restricted." if gated else "Repository not found")
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+def parquet(table: list[dict[str, Any]]) -> bytes:
+    file = io.BytesIO()
+    polars.DataFrame(table).write_parquet(file)
+    return file.getvalue()
 
 
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Hub)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+def chats(hub: HubEmulator, count: int = 40) -> Repo:
+    table = [{"prompt": "p", "prompt_id": str(number), **one} for number, one in enumerate(rows(count))]
+    card = CARD.replace("configs:", "license: mit\nconfigs:", 1).encode()
+    parts = {"train_sft-0": table[:25], "train_sft-1": table[25:], "test_sft-0": table[:5]}
+    files = {f"data/{name}.parquet": parquet(part) for name, part in parts.items()}
+    return hub.add(Repo("someone/chats", {"README.md": card, **files}))
 
 
-def test_a_dataset_that_is_not_on_the_hub_is_said(datasets: Datasets, hub: str) -> None:
+def records_of(datasets: Datasets, request: HubRequest) -> tuple[HubImport, list[dict[str, Any]]]:
+    """What an import as a draft hands over."""
+    started = datasets.start_hub_import(request, as_draft=True)
+    done = wait_until(lambda: _final(datasets.hub_import(started.id)), "the import", 120)
+    assert done.failure is None, done.failure
+    return done, [json.loads(line) for line in done.records.read_bytes().splitlines()]
+
+
+def _final(state: HubImport) -> HubImport | None:
+    return state if state.is_final else None
+
+
+def test_an_import_as_a_draft_hands_over_the_records_of_one_commit(hub: HubEmulator, datasets: Datasets) -> None:
+    repo = chats(hub)
+    commit = repo.refs["main"]
+    done, records = records_of(datasets, HubRequest(repo.id, split="train_sft[20:30]+test_sft[:2]"))
+    assert [one["prompt_id"] for one in records] == [*map(str, range(20, 30)), "0", "1"]
+    assert records[0]["messages"][0] == {"role": "user", "content": "Question 20?"}
+    assert done.source_detail["revision"] == commit and done.source_detail["licence"] == "mit"
+    assert (done.rows, done.bytes, done.title) == (12, done.records.stat().st_size, "chats")
+    repo.commit({"data/train_sft-0.parquet": parquet([{"messages": [], "prompt_id": "new"}])})
+    _again, same = records_of(datasets, HubRequest(repo.id, split="train_sft[:1]", revision=commit))
+    assert same[0]["prompt_id"] == "0"
+    hub_import.forget_import(datasets.folder, done.id)
+    with pytest.raises(NotFound):
+        datasets.hub_import(done.id)
+
+
+@pytest.mark.parametrize("split", ["train_sft", "train_sft[:10%]", "train_sft[-3:]"])
+def test_a_part_whose_rows_are_not_known_beforehand_is_downloaded(
+    hub: HubEmulator, datasets: Datasets, split: str
+) -> None:
+    repo = chats(hub)
+    _done, records = records_of(datasets, HubRequest(repo.id, split=split))
+    wanted = {"train_sft": range(40), "train_sft[:10%]": range(4), "train_sft[-3:]": range(37, 40)}[split]
+    assert [one["prompt_id"] for one in records] == [str(number) for number in wanted]
+    assert not any("test_sft" in path and "/resolve/" in path for path in hub.paths())
+
+
+def test_columns_of_mixed_types_and_pictures_come_as_records_too(hub: HubEmulator, datasets: Datasets) -> None:
+    turns = [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}, {"role": "assistant", "content": "Ho"}]
+    lines = [{"messages": turns, "meta": {"a": 1}}, {"messages": turns[1:], "meta": [2]}]
+    hub.add(Repo("someone/mixed", {"train.jsonl": "".join(json.dumps(line) + "\n" for line in lines).encode()}))
+    _done, records = records_of(datasets, HubRequest("someone/mixed", split="train[:2]"))
+    assert records == lines
+    seen = [{"picture": b"\x89PNG", "question": f"q{n}", "answer": f"a{n}"} for n in range(3)]
+    hub.add(Repo("someone/seen", {"train.parquet": parquet(seen)}))
+    _done, records = records_of(datasets, HubRequest("someone/seen"))
+    assert records == [{"question": f"q{n}", "answer": f"a{n}"} for n in range(3)]
+
+
+@pytest.mark.parametrize("split", ["train_sft[:2]", "train_sft"])
+def test_a_gated_dataset_opens_with_the_token_of_one_who_accepted(hub: HubEmulator, tmp_path: Path, split: str) -> None:
+    repo = chats(hub)
+    repo.gated, repo.readers = "auto", {"hf_accepted"}
+    datasets = Datasets(tmp_path / "datasets", hub_token="hf_accepted")
+    _done, records = records_of(datasets, HubRequest(repo.id, split=split))
+    assert len(records) in {2, 40}
+    written = b"".join(path.read_bytes() for path in datasets.folder.rglob("*") if path.is_file())
+    assert b"hf_accepted" not in written and not any("hf_accepted" in request.target for request in hub.asked)
+
+
+@pytest.mark.parametrize(("token", "said"), [(None, "make a token"), ("hf_stranger", "with the account")])
+def test_a_gated_dataset_says_how_to_get_in(hub: HubEmulator, tmp_path: Path, token: str | None, said: str) -> None:
+    chats(hub).gated = "manual"
+    with pytest.raises(BadInput) as caught:
+        Datasets(tmp_path / "datasets", hub_token=token).create_from_hub(HubRequest("someone/chats", split="train_sft"))
+    assert caught.value.code == "gated" and said in caught.value.how_to_fix
+
+
+def test_a_dataset_that_is_not_on_the_hub_is_said(hub: HubEmulator, datasets: Datasets) -> None:
     with pytest.raises(NotFound) as caught:
-        datasets.create_from_hub("someone/missing")
+        datasets.create_from_hub(HubRequest("someone/missing"))
     assert "someone/missing" in caught.value.what
 
 
-def test_a_gated_dataset_says_how_to_get_in(datasets: Datasets, hub: str) -> None:
-    with pytest.raises(BadInput) as caught:
-        datasets.create_from_hub("someone/gated")
-    assert caught.value.code == "gated" and "HF_TOKEN" in caught.value.how_to_fix
+def test_a_revision_that_is_not_there_is_said(hub: HubEmulator, datasets: Datasets) -> None:
+    chats(hub)
+    with pytest.raises(NotFound) as caught:
+        datasets.create_from_hub(HubRequest("someone/chats", revision="v9"))
+    assert caught.value.code == "no_such_revision"
+
+
+def test_a_connection_that_drops_once_does_not_end_an_import(hub: HubEmulator, datasets: Datasets) -> None:
+    chats(hub)
+    hub.drop(r"GET .*train_sft-0", after=100, times=1)
+    _done, records = records_of(datasets, HubRequest("someone/chats", split="train_sft[:30]"))
+    assert len(records) == 30
+
+
+def test_an_import_that_hangs_can_be_stopped(hub: HubEmulator, datasets: Datasets) -> None:
+    chats(hub)
+    hub.hang(r"GET .*parquet")
+    started = datasets.start_hub_import(HubRequest("someone/chats", split="train_sft[:5]"), as_draft=True)
+    wait_until(lambda: any(path.endswith("parquet") for path in hub.paths()), "the import asks for rows", 60)
+    datasets.cancel_hub_import(started.id)
+    seen = datasets.hub_import(started.id)
+    assert seen.failure is not None and seen.failure.code == "import_stopped" and seen.records is None
+    assert not list((datasets.folder / ".imports").rglob("*.jsonl"))
 
 
 def test_a_hub_that_cannot_be_reached_is_said(datasets: Datasets, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(Unavailable) as caught:
-        datasets.create_from_hub("someone/chats")
+        datasets.create_from_hub(HubRequest("someone/chats"))
     assert caught.value.code == "hub_unreachable"
+
+
+@given(
+    parts=st.lists(
+        st.tuples(st.sampled_from(["a", "b"]), st.none() | st.integers(-9, 40), st.none() | st.integers(-9, 40)),
+        min_size=1,
+        max_size=3,
+    ),
+    is_percent=st.booleans(),
+    are_sizes_known=st.booleans(),
+)
+def test_a_part_that_is_streamed_is_the_part_that_datasets_means(
+    parts: list[tuple[str, int | None, int | None]], is_percent: bool, are_sizes_known: bool
+) -> None:
+    sizes = {"a": 30, "b": 7}
+    mark = "%" if is_percent else ""
+    ends = [("" if at is None else f"{at}{mark}", "" if to is None else f"{to}{mark}") for _split, at, to in parts]
+    text = "+".join(f"{split}[{at}:{to}]" for (split, _at, _to), (at, to) in zip(parts, ends, strict=True))
+    spans = spans_of(text, ["a", "b"], sizes if are_sizes_known else {})
+    meant = datasets_library.ReadInstruction.from_spec(text).to_absolute(sizes)
+    if spans is None:
+        assert not are_sizes_known
+        return
+    rows = [(span.split, row) for span in spans for row in range(span.first, span.end) if row < sizes[span.split]]
+    assert rows == [(one.splitname, row) for one in meant for row in range(one.from_, one.to)]
 
 
 def test_a_full_disk_and_the_unforeseen_are_words_too() -> None:
