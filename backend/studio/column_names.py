@@ -26,7 +26,7 @@ PAIRS: tuple[tuple[FormatKind, tuple[str, ...], tuple[str, ...], tuple[str, ...]
     (FormatKind.INSTRUCTION_RESPONSE, ("instruction",), ("response",), ("context", "input", *CONTEXT)),
     (FormatKind.PROMPT_COMPLETION, ("prompt",), ("completion",), CONTEXT),
     (FormatKind.PROMPT_COMPLETION, ("prompt",), ("response",), CONTEXT),
-    (FormatKind.QUESTION_ANSWER, ("question",), ("answer",), CONTEXT),
+    (FormatKind.QUESTION_ANSWER, ("question",), ("answer",), (*CONTEXT, "input")),
     (FormatKind.TEXT_GROUND_TRUTH, ("text",), ("groundtruth",), CONTEXT),
 )
 """The pairs that have a name of their own: kind, question, answer, what may be added to the question."""
@@ -58,6 +58,9 @@ ANSWERS = (
     *("答案", "回答", "答え", "답변", "대답"),
 )
 """Names that say by themselves that a column is the question, or the answer."""
+
+RIVALS = ("question", "instruction", "prompt", "query", "answer", "output", "response", "completion", "reply")
+"""Of these a third column beside a question and its answer makes it unclear which two are meant."""
 
 GUESSED_QUESTIONS = (
     "text",

@@ -162,7 +162,7 @@ def _turns_of_columns(record: Mapping[str, object], form: RecordFormat, notes: s
 
 
 def _questions(values: list[object], form: RecordFormat, notes: set[str]) -> list[object]:
-    if len(values) == 1 and looks_like_turns(values[0]):
+    if len(values) == 1 and isinstance(values[0], list) and looks_like_turns(values[0]):
         turns = plain_turns(values[0], notes)
         return turns if isinstance(turns, list) else []
     contents = [plain_content(value, notes) for value in values]
@@ -175,7 +175,7 @@ def _questions(values: list[object], form: RecordFormat, notes: set[str]) -> lis
 
 
 def _answers(value: object, form: RecordFormat, notes: set[str]) -> list[object]:
-    if looks_like_turns(value):
+    if isinstance(value, list) and looks_like_turns(value):
         turns = plain_turns(value, notes)
         return turns if isinstance(turns, list) else []
     content = plain_content(value, notes)
@@ -213,7 +213,7 @@ def _column_flaw(record: object, form: RecordFormat) -> Flaw | None:
     for part in ("system", "question", "context", "answer"):
         column = form.fields.get(part)
         value = _single(record.get(column)) if column is not None else None
-        if column is None or value is None or looks_like_turns(value):
+        if column is None or value is None or (isinstance(value, list) and looks_like_turns(value)):
             continue
         value = plain_content(value, set())
         if not isinstance(value, str):

@@ -152,6 +152,11 @@ _ROWS: dict[str, tuple[str, str, str]] = {
         _NOTHING_LEARNT,
         _("Choose which column is the question and which the answer."),
     ),
+    "not_mended": (
+        _("Rows that could not be fixed"),
+        _NOTHING_LEARNT,
+        _("Correct them in the file, or skip them."),
+    ),
     "format_alpaca": (_("Rows of the Alpaca format"), _NOTHING_LEARNT, _("Choose the columns.")),
     "format_sharegpt": (_("Rows of the ShareGPT format"), _NOTHING_LEARNT, _("Choose the columns.")),
     "format_prompt_completion": (_("Rows of prompt and completion"), _NOTHING_LEARNT, _("Choose the columns.")),
@@ -176,6 +181,22 @@ _FILES: dict[str, tuple[str, str, str]] = {
         _("Unpack it yourself, look at it, and choose the unpacked file."),
     ),
     "parquet_damaged": (_("A damaged Parquet file"), _REST_MISSING, _("Download or write it again.")),
+    "row_group_too_large": (
+        _("A Parquet file in blocks that are too large"),
+        _REST_MISSING,
+        _("Write it again with smaller row groups, or save it as JSONL."),
+    ),
+    "list_too_large": (
+        _("A JSON list that is too large"),
+        _FILE_MISSING,
+        _("Save it as JSONL: one record a line, without the brackets around."),
+    ),
+    "empty_folder": (_("A folder without examples"), _FILE_MISSING, _("Choose a folder with files of examples.")),
+    "duplicate_column": (
+        _("Two columns with the same name"),
+        _("Only one of the two can be taken, and it isn't said which."),
+        _("Give each column a name of its own."),
+    ),
     "unreadable_file": (_("A file that can't be read"), _FILE_MISSING, _("Check that you may read it.")),
     "no_such_file": (_("A file that isn't there"), _FILE_MISSING, _("Check its name and folder.")),
     "is_a_folder": (_("A folder instead of a file"), _FILE_MISSING, _("Choose the files in it.")),
@@ -258,6 +279,8 @@ def describe_note(code: str, count: int) -> str:
         text = ngettext(
             "{count} empty system message was left out.", "{count} empty system messages were left out.", count
         )
+    elif code.startswith("utf-"):
+        return _("The text was written in {encoding} and was read as such.").format(encoding=code.upper())
     else:
         return ""
     return text.format(count=f"{count:,}")

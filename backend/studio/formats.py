@@ -10,7 +10,7 @@ from backend.studio import column_names as names
 from backend.studio.column_names import bare
 from backend.studio.endings import answer_ending, question_ending
 from backend.studio.rendered_chat import read_rendered
-from backend.studio.turns import looks_like_turns, turn_dialect
+from backend.studio.turns import has_question, looks_like_turns, turn_dialect
 
 MAX_LOOKED_AT = 200
 MAX_COLUMNS = 2_000
@@ -44,7 +44,9 @@ def possible(records: Sequence[object]) -> Sequence[RecordFormat]:
 
 @dataclass(frozen=True)
 class _Column:
-    """A column as seen in the records looked at: shares are of the records that have a value there."""
+    """A column as seen in the records looked at. `filled` is the share of them that has a value there. It
+    `is_whole` where its turns have questions too.
+    """
 
     name: str
     bare: str
@@ -52,6 +54,7 @@ class _Column:
     texts: tuple[str, ...]
     is_text: bool
     is_turns: bool
+    is_whole: bool
     dialect: str
 
 
@@ -77,6 +80,7 @@ def _look_at_column(name: str, values: list[object], records: int) -> _Column:
         texts=texts,
         is_text=len(texts) * 2 > len(present),
         is_turns=len(turns) * 2 > min(len(present), 20),
+        is_whole=any(has_question(value) for value in turns),
         dialect=turn_dialect(turns[0]) if turns else "messages",
     )
 
@@ -85,12 +89,11 @@ def _conversations(columns: Sequence[_Column]) -> list[RecordFormat]:
     """Columns that hold whole conversations, the one with the known name first."""
     system = _first(columns, names.SYSTEM)
     rank = {name: place for place, name in enumerate(names.MESSAGES)}
-    pair = {column.name for column in columns if column.bare in names.QUESTIONS or column.bare in names.ANSWERS}
-    is_pair = bool(_all(columns, names.QUESTIONS) and _all(columns, names.ANSWERS))
+    is_pair = bool(_all(columns, names.QUESTIONS) and _all(_answering(columns), names.ANSWERS))
     held = [
         column
         for column in columns
-        if column.is_turns and column.bare != "rejected" and not (is_pair and column.name in pair)
+        if column.is_turns and column.bare != "rejected" and (column.bare in names.MESSAGES or not is_pair)
     ]
     held.sort(key=lambda column: rank.get(column.bare, len(rank)))
     if not held:
@@ -116,13 +119,13 @@ def _pairs(columns: Sequence[_Column]) -> list[RecordFormat]:
     """Columns of questions and answers: the named pairs first, then by the names, then guesses."""
     found = []
     for kind, question_names, answer_names, context_names in names.PAIRS:
-        question, answer = _first(columns, question_names), _first(columns, answer_names)
+        question, answer = _first(columns, question_names), _first(_answering(columns), answer_names)
         if question and answer:
             found.append(_pair(kind, question, answer, context_names, columns))
     if found:
-        is_clear = len({(one.fields["question"], one.fields["answer"]) for one in found}) == 1
+        is_clear = len(_all(columns, names.RIVALS)) <= 2
         return [replace(one, is_sure=is_clear) for one in found]
-    questions, answers = _all(columns, names.QUESTIONS), _all(columns, names.ANSWERS)
+    questions, answers = _all(columns, names.QUESTIONS), _all(_answering(columns), names.ANSWERS)
     if len(questions) > 1 and any(question.bare != "input" for question in questions):
         questions = [question for question in questions if question.bare not in ("input", "source")] or questions
     answers = [answer for answer in answers if answer not in questions]
@@ -187,6 +190,11 @@ def _two_texts(columns: Sequence[_Column]) -> list[RecordFormat]:
     form = RecordFormat(FormatKind.TWO_COLUMNS, {"question": first.name, "answer": second.name}, is_sure=is_clear)
     turned = replace(form, fields={"question": second.name, "answer": first.name}, is_sure=False)
     return [form, turned]
+
+
+def _answering(columns: Sequence[_Column]) -> list[_Column]:
+    """The columns that may be an answer: a conversation that has its questions is none."""
+    return [column for column in columns if not column.is_whole]
 
 
 def _first(columns: Sequence[_Column], known: Sequence[str]) -> _Column | None:

@@ -51,7 +51,8 @@ def read_rendered(text: str) -> list[dict[str, object]] | None:
         turns = _read_marked(text, opening)
         if turns:
             break
-    return turns if turns and any(turn["role"] == "assistant" for turn in turns) else None
+    has_answer = turns and any(turn["role"] == "assistant" for turn in turns)
+    return turns if has_answer and any(turn["content"] for turn in turns or ()) else None
 
 
 def _read_marked(text: str, opening: re.Pattern[str]) -> list[dict[str, object]] | None:

@@ -51,43 +51,55 @@ REPAIRS: Mapping[str, str] = {
 def repair(
     code: str, record_or_raw: object, form: RecordFormat, *, allowed: Collection[str] | None = None
 ) -> Converted:
-    """The record mended and checked again; a Converted with a flaw where that can't be done honestly.
+    """The record mended and checked again. Where that can't be done honestly its flaw has the code `not_mended`.
 
     `record_or_raw` is the parsed record, or its bytes for a record that could not be parsed. What the first step
-    brings to light is mended too, up to five steps: only flaws of `allowed` where that is given.
+    brings to light is mended too, up to five steps; where `allowed` is given only flaws of these codes, and the
+    first of another code is the flaw that is left.
     """
     record = record_or_raw
     if isinstance(record, bytes):
         record = _read_damaged(code, record, form)
         if record is None:
-            return Converted(None, _not_mended(code))
+            return Converted(None, _UNCLEAR)
     found = _by_its_own_format(convert(record, form), record, form)
-    return found if found.flaw is None else _mend_turns(code, record, form, found.flaw, allowed)
+    if found.flaw is None:
+        return found
+    if allowed is not None and found.flaw.code not in {code, *allowed}:
+        return found
+    return _mend_turns(code, record, form, found.flaw, allowed)
+
+
+_UNCLEAR = Flaw(
+    "not_mended",
+    _("It isn't clear what this record was meant to be; it may have been cut off."),
+    _("Correct it in the file, or skip it."),
+)
 
 
 def _mend_turns(
-    code: str, record: object, form: RecordFormat, flaw: Flaw, allowed: Collection[str] | None
+    code: str, record: object, form: RecordFormat, first: Flaw, allowed: Collection[str] | None
 ) -> Converted:
     """The steps over the turns of a record, as long as each changes something."""
+    not_mended = Converted(None, Flaw("not_mended", first.message, first.fix))
     found = turns_of(record, form)
-    if isinstance(found, Flaw):
-        return Converted(None, flaw)
+    if isinstance(found, Flaw) or not isinstance(found[0], list):
+        return not_mended
     turns, notes = found
-    if not isinstance(turns, list):
-        return Converted(None, flaw)
+    flaw = first
     for _step in range(MAX_STEPS):
-        if flaw.code != code and allowed is not None and flaw.code not in allowed:
-            break
         step = _STEPS.get(flaw.code)
-        mended = step(turns) if step is not None else None
+        mended = step(turns) if step is not None and isinstance(turns, list) else None
         if mended is None or mended == turns:
-            break
+            return not_mended
         turns = mended
         checked = check_turns(turns)
         if not isinstance(checked, Flaw):
             return Converted(checked, None, notes)
         flaw = checked
-    return Converted(None, flaw)
+        if allowed is not None and flaw.code in _STEPS and flaw.code not in {code, *allowed}:
+            return Converted(None, flaw)
+    return not_mended
 
 
 def _by_its_own_format(found: Converted, record: object, form: RecordFormat) -> Converted:
@@ -119,27 +131,20 @@ def _read_damaged(code: str, raw: bytes, form: RecordFormat) -> object | None:
     return read_json(raw)
 
 
-def _not_mended(code: str) -> Flaw:
-    return Flaw(
-        code,
-        _("It isn't clear what this record was meant to be; it may have been cut off."),
-        _("Correct it in the file, or skip it."),
-    )
-
-
 def _leave_out_empty(turns: Turns) -> Turns | None:
+    """Without the empty turns; the question of an empty answer goes too, and the answer to an empty question."""
     kept: Turns = []
-    place = 0
-    while place < len(turns):
-        turn = turns[place]
+    waiting = list(reversed(turns))
+    while waiting:
+        turn = waiting.pop()
+        after = _role(waiting[-1]) if waiting else ""
+        before = _role(kept[-1]) if kept else ""
         if not _is_empty(turn):
             kept.append(turn)
-        elif _role(turn) == "assistant":
-            if kept and _role(kept[-1]) == "user":
-                kept.pop()
-        elif _role(turn) == "user" and place + 1 < len(turns) and _role(turns[place + 1]) == "assistant":
-            place += 1
-        place += 1
+        elif _role(turn) == "assistant" and before == "user" and after != "assistant":
+            kept.pop()
+        elif _role(turn) == "user" and after == "assistant" and before != "user":
+            waiting.pop()
     return kept
 
 
@@ -228,7 +233,10 @@ def _content_text(content: object) -> str:
         return "\n".join(texts)
     if content is None or isinstance(content, str):
         return content or ""
-    return json.dumps(content, ensure_ascii=False, default=str)
+    try:
+        return json.dumps(content, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):  # nested more deeply than Python follows
+        return ""
 
 
 def _call_text(call: object) -> str:
@@ -240,7 +248,7 @@ def _call_text(call: object) -> str:
     if isinstance(arguments, str):
         with suppress(ValueError, RecursionError):
             arguments = json.loads(arguments)
-    return json.dumps({"name": inner.get("name"), "arguments": arguments}, ensure_ascii=False, default=str)
+    return _content_text({"name": inner.get("name"), "arguments": arguments})
 
 
 def _texts_as_turns(turns: Turns) -> Turns | None:

@@ -6,10 +6,12 @@ What isn't understood stays as it is, so that `rules` can say what is wrong with
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 
 import orjson
 
+from backend.domain import ROLES
 from backend.studio.roles import TOOL_NAMES, clean_name, known_role
 from backend.studio.rules import has_tool_call, is_other_part
 
@@ -17,8 +19,9 @@ ROLE_KEYS = ("role", "from", "speaker", "author", "sender")
 CONTENT_KEYS = ("content", "value", "text", "message", "parts")
 _SHAREGPT_ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
 MAX_JSON_TEXT = 4 * 1024 * 1024
-MAX_LITERAL = 256 * 1024
-"""Python's parser needs some hundred bytes of memory for each byte of a literal."""
+MAX_LITERAL = 64 * 1024
+"""Python's parser takes half a second and some hundred bytes of memory a byte for a literal of this size."""
+_LITERAL = re.compile(rf"\s*[\[{{]\s*\{{?\s*['\"](?:{'|'.join((*ROLE_KEYS, *CONTENT_KEYS, *ROLES))})['\"]")
 
 
 def plain_turns(value: object, notes: set[str]) -> object:
@@ -120,6 +123,12 @@ def turn_dialect(value: object) -> str:
     return "sharegpt" if any(isinstance(turn, Mapping) and "from" in turn for turn in turns) else "messages"
 
 
+def has_question(turns: object) -> bool:
+    """Does the user speak in these turns?"""
+    plain = plain_turns(turns, set())
+    return isinstance(plain, list) and any(isinstance(turn, Mapping) and turn.get("role") == "user" for turn in plain)
+
+
 def _looks_like_turn(turn: object) -> bool:
     if not isinstance(turn, Mapping):
         return False
@@ -157,7 +166,7 @@ def _read_json_text(text: str) -> object:
         return orjson.loads(text)
     except ValueError:
         pass
-    if len(text) > MAX_LITERAL:
+    if len(text) > MAX_LITERAL or not _LITERAL.match(text):
         return None
     try:
         return ast.literal_eval(text.strip())
