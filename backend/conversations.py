@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,6 +80,17 @@ class Conversations:
                 "SELECT * FROM message WHERE conversation_id = ? ORDER BY id", (conversation_id,)
             ).fetchall()
         return _conversation(row, tuple(_message(message) for message in messages))
+
+    def rated(self) -> Iterator[Conversation]:
+        """Those with a rated answer, with their messages, the oldest first."""
+        with self._open() as db:
+            rows = db.execute(
+                "SELECT id FROM conversation WHERE id IN (SELECT conversation_id FROM message WHERE rating IS NOT NULL)"
+                " ORDER BY created_at, id"
+            ).fetchall()
+        for row in rows:
+            with suppress(NotFound):  # deleted meanwhile
+                yield self.get(row["id"])
 
     def set_title(self, conversation_id: str, title: str) -> None:
         with self._open() as db:
