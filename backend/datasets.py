@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import json
 import logging
+import tempfile
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
 from backend.domain import DataReport, Dataset, Message
-from backend.domain_datasets import Row
+from backend.domain_datasets import Decision, Examination, Row, RowFilter, RowPage, Version
 from backend.errors import BadInput, Conflict, NotFound
 from backend.i18n import _
-from backend.studio import dataset_folder, hub_import
+from backend.studio import content_decisions, dataset_folder, examination, hub_import, tokens
 from backend.studio.dataset_folder import Input
+from backend.studio.examination import Part
+from backend.studio.export import export_part
 from backend.studio.hub_import import HubImport
+from backend.studio.hub_request import HubRequest
 from backend.studio.reading import Source
+from backend.studio.row_origins import origins_of
+from backend.studio.row_search import EVERY_ROW, find_rows
+from backend.studio.token_view import RenderedRow, TokenViews
+from backend.studio.tokens import TokenMeasurement
+from backend.studio.versions import Versions
 
 logger = logging.getLogger(__name__)
 
@@ -52,9 +61,16 @@ class Statistics:
 class Datasets:
     """Every dataset is a folder `<id>/` with train.jsonl, eval.jsonl and dataset.json."""
 
-    def __init__(self, folder: Path, *, hub_token: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, hub_token: str | None = None, resolve: Callable[[str], str] = lambda base: base
+    ) -> None:
+        """`resolve` turns a base model's id into the folder or the Hub id where its tokenizer is."""
         self.folder = folder
         self._hub_token = hub_token
+        self._resolve = resolve
+        self._views = TokenViews()
+        self._cache = folder / ".cache"
+        self._examinations = folder / ".examinations"
 
     def check(self, source: Source, filename: str = "", *, limit_mb: int | None = None) -> DataReport:
         """Read the whole file and say what is in it; never raises for its content.
@@ -101,45 +117,16 @@ class Datasets:
             description=about["description"],
         )
 
-    def create_from_hub(
-        self,
-        hub_id: str,
-        config: str = "default",
-        split: str = "train",
-        *,
-        name: str = "",
-        eval_fraction: float = 0.2,
-        seed: int = 0,
-        skip_bad: bool = True,
-    ) -> Dataset:
+    def create_from_hub(self, request: HubRequest) -> Dataset:
         """Import and wait for it (command line). Raises BadInput, NotFound or Unavailable with the reason."""
-        started = self.start_hub_import(
-            hub_id, config, split, name=name, eval_fraction=eval_fraction, seed=seed, skip_bad=skip_bad
-        )
-        return self.get(hub_import.wait_for_import(self.folder, started.id))
+        started = self.start_hub_import(request)
+        done = hub_import.wait_for_import(self.folder, started.id)
+        hub_import.forget_import(self.folder, started.id)
+        return self.get(done.dataset_id)
 
-    def start_hub_import(
-        self,
-        hub_id: str,
-        config: str = "default",
-        split: str = "train",
-        *,
-        name: str = "",
-        eval_fraction: float = 0.2,
-        seed: int = 0,
-        skip_bad: bool = True,
-    ) -> HubImport:
+    def start_hub_import(self, request: HubRequest, *, as_draft: bool = False) -> HubImport:
         """Start it in a process of its own, which outlives the app, and return at once (pages poll `hub_import`)."""
-        request = {
-            "hub_id": hub_id.strip(),
-            "config": config.strip(),
-            "split": split.strip(),
-            "name": name,
-            "eval_fraction": eval_fraction,
-            "seed": seed,
-            "skip_bad": skip_bad,
-        }
-        return hub_import.start_import(self.folder, request, self._hub_token)
+        return hub_import.start_import(self.folder, request, self._hub_token, as_draft=as_draft)
 
     def hub_import(self, import_id: str) -> HubImport:
         """How far it is. Raises NotFound."""
@@ -193,6 +180,65 @@ class Datasets:
         parts = [self._part(dataset_id, part) for part in ("train", "eval")]
         train, held_out = (_part_statistics(path, path.stat().st_mtime_ns) for path in parts)
         return Statistics(train=train, eval=held_out)
+
+    def versions(self, dataset_id: str) -> Versions:
+        """Its history, and the only way to change it. Raises NotFound."""
+        self.get(dataset_id)
+        return Versions(self.folder / dataset_id)
+
+    def page(
+        self,
+        dataset_id: str,
+        part: str,
+        offset: int = 0,
+        limit: int = 20,
+        query: str = "",
+        where: RowFilter = EVERY_ROW,
+    ) -> RowPage:
+        """Rows of the current version that have `query` in any message and fit `where`."""
+        return find_rows(self._part(dataset_id, part), query, offset, limit, wanted=where)
+
+    def source_files(self, dataset_id: str, part: str) -> Sequence[str]:
+        """The files that the part's rows came from; none where it is not known."""
+        return tuple(origins_of(self._part(dataset_id, part)).names)
+
+    def examine(self, dataset_id: str) -> Examination:
+        """The checks of the current version's content: started when needed, and how far they are."""
+        dataset = self.get(dataset_id)
+        folder = self._examinations / f"{dataset.id}-v{dataset.version}"
+        found = examination.read_examination(folder)
+        if found.phase == "waiting" and not folder.exists():
+            examination.start_examination(folder, self._parts(dataset), cache=self._cache)
+            found = examination.read_examination(folder)
+        return found
+
+    def apply_decisions(self, dataset_id: str, decisions: Mapping[str, Decision]) -> Version:
+        """Rows with these findings are put right or left out, in a new version."""
+        dataset = self.get(dataset_id)
+        found = examination.examine(self._parts(dataset), decisions=decisions, cache=self._cache)
+        return content_decisions.apply_decisions(self.versions(dataset_id), found, decisions, based_on=dataset.version)
+
+    def measure_tokens(self, dataset_id: str, base_model: str) -> TokenMeasurement:
+        """Tokens of all rows by the model's own tokenizer: an estimate at once, then all. Ask again to watch.
+
+        Raises Unavailable or BadInput where the model's tokenizer can't be had here.
+        """
+        return tokens.measure(self._parts(self.get(dataset_id)), self._resolve(base_model), self._cache / "tokens")
+
+    def explain(self, base_model: str, messages: Sequence[Message], max_length: int) -> RenderedRow:
+        """A row as the model sees it: token by token, what is learnt and what is cut."""
+        return self._views.view(self._resolve(base_model)).explain(messages, max_length)
+
+    def export(self, dataset_id: str, part: str, kind: str, target: Path | None = None) -> bytes | Path:
+        """The part as a file of the format `kind` (jsonl, parquet): written to `target`, or given as bytes."""
+        path = self._part(dataset_id, part)
+        if target is not None:
+            return export_part(path, target, kind=kind).path
+        with tempfile.TemporaryDirectory() as place:
+            return export_part(path, Path(place) / f"{part}.{kind}", kind=kind).path.read_bytes()
+
+    def _parts(self, dataset: Dataset) -> Sequence[Part]:
+        return [Part("train", Path(dataset.train_path)), Part("eval", Path(dataset.eval_path))]
 
     def _part(self, dataset_id: str, part: str) -> Path:
         dataset = self.get(dataset_id)
