@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 _ROLE = r"(system|user|human|assistant|gpt|bot|model|developer|tool)"
 _MARKED = (
@@ -46,13 +48,12 @@ def read_rendered(text: str) -> list[dict[str, object]] | None:
     What stands before the first mark (a preamble such as Alpaca's "Below is an instruction ...") becomes the system
     message.
     """
-    turns = _read_inst(text)
-    for opening in () if turns else _MARKED:
-        turns = _read_marked(text, opening)
-        if turns:
-            break
-    has_answer = turns and any(turn["role"] == "assistant" for turn in turns)
-    return turns if has_answer and any(turn["content"] for turn in turns or ()) else None
+    readings = chain((_read_inst(text),), (_read_marked(text, opening) for opening in _MARKED))
+    return next((turns for turns in readings if turns and _has_answer(turns)), None)
+
+
+def _has_answer(turns: Sequence[Mapping[str, object]]) -> bool:
+    return any(turn["role"] == "assistant" for turn in turns) and any(turn["content"] for turn in turns)
 
 
 def _read_marked(text: str, opening: re.Pattern[str]) -> list[dict[str, object]] | None:

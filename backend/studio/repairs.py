@@ -6,7 +6,7 @@ Every step is checked again by the same rules; a record is usable only when noth
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
 from backend.domain import ROLES
@@ -14,12 +14,14 @@ from backend.domain_datasets import FormatKind, RecordFormat
 from backend.i18n import _
 from backend.studio.conversion import Converted, convert, turns_of
 from backend.studio.damaged_records import read_json, read_plain_quotes, read_ragged_row, read_text, without_unfit
-from backend.studio.formats import recognise
+from backend.studio.formats import UNKNOWN, recognise
+from backend.studio.records import Broken, Record
 from backend.studio.roles import CALL_NAMES, RESULT_NAMES, clean_name, known_role, nearest_role
 from backend.studio.rules import Flaw, check_turns, has_tool_call
 from backend.studio.turns import looks_like_turns, part_texts
 
 MAX_STEPS = 5
+FEW_RECORDS = 20
 
 Turns = list[object]
 
@@ -75,6 +77,19 @@ _UNCLEAR = Flaw(
     _("It isn't clear what this record was meant to be; it may have been cut off."),
     _("Correct it in the file, or skip it."),
 )
+
+
+def records_to_look_at(items: Sequence[Record | Broken]) -> list[object]:
+    """What `recognise` looks at: the records, and where hardly any could be parsed, damaged ones that can be mended.
+
+    Without these a table in an old encoding would show no columns at all.
+    """
+    records = [item.value for item in items if isinstance(item, Record)]
+    if len(records) >= FEW_RECORDS:
+        return records
+    damaged = [item for item in items if isinstance(item, Broken) and item.raw][:FEW_RECORDS]
+    mended = [_read_damaged(item.code, item.raw, UNKNOWN) for item in damaged]
+    return [*records, *(record for record in mended if record is not None)]
 
 
 def _mend_turns(

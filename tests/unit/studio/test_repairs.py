@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from backend.domain_datasets import FormatKind, RecordFormat
 from backend.studio.conversion import canonical_line, convert
 from backend.studio.formats import recognise
-from backend.studio.repairs import REPAIRS, repair
+from backend.studio.records import Broken, Record
+from backend.studio.repairs import REPAIRS, records_to_look_at, repair
 from backend.studio.rules import Flaw
 
 MESSAGES = RecordFormat(FormatKind.MESSAGES, {"messages": "messages"}, ("messages",))
@@ -206,6 +207,17 @@ def test_rows_of_a_table_with_too_many_or_too_few_cells() -> None:
 def test_a_nul_byte_in_a_line_is_removed() -> None:
     mended = repair("nul_character", GOOD.encode().replace(b'"A"', b'"A\x00"'), MESSAGES)
     assert mended.messages is not None and mended.messages[1].content == "A"
+
+
+def test_a_table_in_an_old_encoding_is_recognised_and_read() -> None:
+    rows = [{"question": "Müde?", "answer": "Größe"}, {"question": "Schön?", "answer": "Für dich"}]
+    raws = [json.dumps(row, ensure_ascii=False).encode("latin-1") for row in rows]
+    items = [Broken(0, line, "not_utf8", "", "", raw) for line, raw in enumerate(raws, start=2)]
+    form = recognise(records_to_look_at(items))
+    assert (form.kind, form.is_sure) == (FormatKind.QUESTION_ANSWER, True)
+    mended = repair("not_utf8", raws[0], form)
+    assert mended.messages is not None and mended.messages[0].content == "Müde?"
+    assert records_to_look_at([Record(0, 1, 5), Broken(0, 2, "not_json", "", "", b"{")]) == [5]
 
 
 CONTENTS = st.one_of(
