@@ -48,6 +48,9 @@ DRAFT = "_chat_draft"
 ANSWERING = "_answering"
 MODEL_WAS_ON = "_model_was_on"
 HUB_IMPORT = "_hub_import"
+LAST_CHANGE = "_last_change"
+EDITED_EXAMPLE = "_edited_example"
+KEPT_FINDINGS = "_kept_findings"
 
 SIGN_IN = "sign_in"
 

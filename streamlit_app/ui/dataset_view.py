@@ -1,30 +1,63 @@
-"""One dataset: its figures, its first rows, what to do with it."""
+"""The page of one saved dataset: what it is, what to do with it, and its sections."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import streamlit as st
 
-from backend.datasets import Datasets
+from backend.datasets import BYTES_PER_TOKEN, Datasets
 from backend.domain import Dataset
 from backend.i18n import _
 from streamlit_app import session
-from streamlit_app.ui import confirm, numbers
-from streamlit_app.ui.conversation_table import show_rows
+from streamlit_app.ui import (
+    confirm,
+    dataset_address,
+    dataset_changes,
+    dataset_checks,
+    dataset_edit,
+    dataset_examples,
+    dataset_export,
+    dataset_model_view,
+    dataset_statistics,
+    dataset_versions,
+    errors,
+    numbers,
+)
+from streamlit_app.ui.choice_labels import readable
 from streamlit_app.ui.keyboard import primary_shortcut
 from streamlit_app.ui.link_rows import back_link
 from streamlit_app.ui.safe_text import plain
 
-PREVIEW_ROWS = 50
+SECTIONS: dict[str, tuple[str, Callable[[Datasets, Dataset], None]]] = {
+    "examples": (_("Examples"), dataset_examples.show),
+    "model": (_("As the model sees it"), dataset_model_view.show),
+    "statistics": (_("Statistics"), dataset_statistics.show),
+    "checks": (_("Checks"), dataset_checks.show),
+    "versions": (_("Versions"), dataset_versions.show),
+    "export": (_("Export"), dataset_export.show),
+}
 
 
 def show_dataset(datasets: Datasets, dataset: Dataset) -> None:
     back_link(_("All datasets"))
     st.title(plain(dataset.name))
     st.caption(
-        _("{source}, added {when}").format(source=plain(dataset.source), when=numbers.local_time(dataset.created_at))
+        _("{source}, added {when}, version {version}").format(
+            source=plain(dataset.source), when=numbers.local_time(dataset.created_at), version=dataset.version
+        )
     )
-    statistics = datasets.statistics(dataset.id)
-    with st.grid(4, min_column_width=140, gap="small"):
+    _show_figures(dataset)
+    _show_actions(datasets, dataset)
+    section = _choose_section()
+    dataset_changes.show_last(datasets, dataset)
+    with errors.shown():
+        SECTIONS[section][1](datasets, dataset)
+
+
+def _show_figures(dataset: Dataset) -> None:
+    with st.grid(3, min_column_width=140, gap="small"):
         st.metric(_("To learn from"), numbers.count(dataset.train_rows), border=True)
         st.metric(
             _("To check with"),
@@ -32,33 +65,24 @@ def show_dataset(datasets: Datasets, dataset: Dataset) -> None:
             border=True,
             help=_("Kept aside: the model never trains on these, so they show what it really learned."),
         )
-        tokens = statistics.train.tokens + statistics.eval.tokens
-        st.metric(_("Tokens, estimate"), numbers.short_count(tokens), border=True)
-        longest = max(statistics.train.longest_tokens, statistics.eval.longest_tokens)
-        st.metric(_("Longest, tokens"), numbers.count(longest), border=True)
+        size = sum(Path(path).stat().st_size for path in (dataset.train_path, dataset.eval_path))
+        st.metric(
+            _("Tokens, estimate"),
+            numbers.short_count(size / BYTES_PER_TOKEN),
+            border=True,
+            help=_("From the size of the texts. Statistics counts them."),
+        )
 
-    st.header(_("Examples"))
-    part = st.segmented_control(
-        _("Part"),
-        ["train", "eval"],
-        format_func=lambda name: _("To learn from") if name == "train" else _("To check with"),
-        default="train",
-        required=True,
-        key="dataset_part",
-        label_visibility="collapsed",
-    )
-    show_rows(datasets.preview(dataset.id, part or "train", 0, PREVIEW_ROWS), key=f"preview_{part}")
-    rows = dataset.train_rows if part != "eval" else dataset.eval_rows
-    if rows > PREVIEW_ROWS:
-        st.caption(_("The first {n} of {rows}.").format(n=PREVIEW_ROWS, rows=numbers.count(rows)))
 
+def _show_actions(datasets: Datasets, dataset: Dataset) -> None:
+    is_editing = dataset_edit.is_open(dataset)  # then saving is what the page is for
     with st.container(horizontal=True, key="dataset_actions"):
         if st.button(
             _("Train with it"),
             key="train_with",
-            type="primary",
+            type="secondary" if is_editing else "primary",
             icon=":material/model_training:",
-            shortcut=primary_shortcut(),
+            shortcut=None if is_editing else primary_shortcut(),
         ):
             st.switch_page("app_pages/train.py", query_params={"new": "1", session.DATASET_PARAMETER: dataset.id})
         if st.button(_("Delete dataset"), key="delete_dataset", icon=":material/delete:"):
@@ -73,6 +97,27 @@ def show_dataset(datasets: Datasets, dataset: Dataset) -> None:
                 type_name=dataset.name,
                 toast=_("Dataset deleted."),
             )
+
+
+def _choose_section() -> str:
+    wanted = dataset_address.chosen(dataset_address.VIEW, tuple(SECTIONS))
+    if st.session_state.get("dataset_view", wanted) != wanted:  # another link led here
+        st.session_state["dataset_view"] = wanted
+
+    def changed() -> None:
+        dataset_address.go(view=st.session_state["dataset_view"])
+
+    chosen = st.segmented_control(
+        _("Section"),
+        list(SECTIONS),
+        format_func=lambda name: readable(SECTIONS[name][0]),
+        default=None if "dataset_view" in st.session_state else wanted,
+        required=True,
+        key="dataset_view",
+        label_visibility="collapsed",
+        on_change=changed,
+    )
+    return chosen or wanted
 
 
 def _delete(datasets: Datasets, dataset_id: str) -> None:

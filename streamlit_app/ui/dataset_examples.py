@@ -1,0 +1,177 @@
+"""The examples of a saved dataset: search, filter, any page at once, and below the table the one that is chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from backend.datasets import Datasets
+from backend.domain import Dataset
+from backend.domain_datasets import Finding, RowFilter
+from backend.i18n import _, ngettext
+from streamlit_app.ui import dataset_address, dataset_edit, numbers
+from streamlit_app.ui.choice_labels import readable
+from streamlit_app.ui.conversation_table import choose_row
+from streamlit_app.ui.dataset_row import show_row
+from streamlit_app.ui.safe_text import plain
+
+PAGE_ROWS = 50
+ANY, WITH, WITHOUT = "any", "with", "without"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which examples are shown. `is_all` where neither a search nor a filter leaves any out."""
+
+    query: str
+    rows: RowFilter
+
+    @property
+    def is_all(self) -> bool:
+        return not self.query and self.rows == RowFilter()
+
+
+def show(datasets: Datasets, dataset: Dataset) -> None:
+    if dataset_edit.show(datasets, dataset):
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key="examples_head"):
+        part = choose_part(dataset)
+        st.button(
+            _("Add example"),
+            key="add_example",
+            icon=":material/add:",
+            on_click=dataset_edit.begin,
+            args=(dataset, part),
+        )
+    wanted = _choose(datasets, dataset, part)
+    page_key = f"rows_page_{part}"
+    page = st.session_state.get(page_key, 1)
+    found = datasets.page(dataset.id, part, (page - 1) * PAGE_ROWS, PAGE_ROWS, wanted.query, wanted.rows)
+    pages = max(1, -(-found.total // PAGE_ROWS))
+    if page > pages:  # fewer are found than before
+        page = st.session_state[page_key] = pages
+        found = datasets.page(dataset.id, part, (page - 1) * PAGE_ROWS, PAGE_ROWS, wanted.query, wanted.rows)
+    if not found.total:
+        st.info(_("No example has all of this."), icon=":material/search_off:")
+        st.button(_("Show all examples"), key="show_all", on_click=_show_all)
+        return
+    if not wanted.is_all:
+        label = ngettext("{n} example found", "{n} examples found", found.total)
+        st.caption(label.format(n=numbers.count(found.total)))
+    chosen = dataset_address.example(_rows(dataset, part))
+    choose_row(found.rows, chosen, _go_to_example, key=f"rows_{part}_{page}_{dataset.version}")
+    if pages > 1:
+        st.pagination(pages, key=page_key)
+    if chosen is None:
+        st.caption(_("Select an example to read, change or delete it."))
+        return
+    show_row(datasets, dataset, part, chosen, PAGE_ROWS if wanted.is_all else 0)
+
+
+def choose_part(dataset: Dataset) -> str:
+    """The part in the link; a choice of another one leaves the example that was looked at."""
+
+    def changed() -> None:
+        dataset_address.go(part=st.session_state["dataset_part"], example=None, finding=None)
+
+    labels = {
+        "train": _("To learn from: {n}").format(n=numbers.count(dataset.train_rows)),
+        "eval": _("To check with: {n}").format(n=numbers.count(dataset.eval_rows)),
+    }
+    part = dataset_address.part()
+    if st.session_state.get("dataset_part", part) != part:  # another link led here
+        st.session_state["dataset_part"] = part
+    chosen = st.segmented_control(
+        _("Part"),
+        list(labels),
+        format_func=lambda name: readable(labels[name]),
+        default=None if "dataset_part" in st.session_state else part,
+        required=True,
+        key="dataset_part",
+        label_visibility="collapsed",
+        on_change=changed,
+    )
+    return chosen or part
+
+
+def _choose(datasets: Datasets, dataset: Dataset, part: str) -> Wanted:
+    with st.container(horizontal=True, vertical_alignment="bottom", key="examples_search"):
+        query = st.text_input(
+            _("Search in all texts"),
+            key="row_search",
+            icon=":material/search:",
+            placeholder=_("Any words"),
+            width="stretch",
+            on_change=_first_page,
+            label_visibility="collapsed",
+        )
+        with st.popover(_("Filter"), icon=":material/filter_list:", key="row_filter"):
+            rows = _filter(datasets, dataset, part)
+    return Wanted((query or "").strip(), rows)
+
+
+def _filter(datasets: Datasets, dataset: Dataset, part: str) -> RowFilter:
+    least = st.number_input(_("At least so many messages"), 0, 10_000, 0, key="filter_min", on_change=_first_page)
+    most = st.number_input(_("At most so many messages"), 0, 10_000, None, key="filter_max", on_change=_first_page)
+    system = st.radio(
+        _("System prompt"),
+        [ANY, WITH, WITHOUT],
+        format_func=lambda one: {ANY: _("With or without"), WITH: _("With one"), WITHOUT: _("Without one")}[one],
+        key="filter_system",
+        on_change=_first_page,
+    )
+    files = datasets.source_files(dataset.id, part)
+    file = ""
+    if len(files) > 1:
+        file = st.selectbox(
+            _("File"),
+            ["", *files],
+            format_func=lambda one: one or _("All files"),
+            key="filter_file",
+            on_change=_first_page,
+        )
+    return RowFilter(
+        min_turns=int(least or 0),
+        max_turns=None if most is None else int(most),
+        has_system={ANY: None, WITH: True, WITHOUT: False}[system],
+        file=file or "",
+        numbers=_of_finding(datasets, dataset, part),
+    )
+
+
+def _of_finding(datasets: Datasets, dataset: Dataset, part: str) -> tuple[int, ...] | None:
+    """The rows of the finding in the link; None where it names none."""
+    code = st.query_params.get(dataset_address.FINDING)
+    if not code:
+        return None
+    finding = next((one for one in datasets.examine(dataset.id).findings if one.code == code), None)
+    if finding is None:
+        return None
+    st.markdown(_("Only those of the finding **{title}**.").format(title=plain(finding.title)))
+    st.button(_("Show all examples"), key="leave_finding", on_click=_show_all)
+    return rows_of(finding, part)
+
+
+def rows_of(finding: Finding, part: str) -> tuple[int, ...]:
+    return tuple(sorted({row.number for row in finding.rows if row.part == part and row.number >= 0}))
+
+
+def _rows(dataset: Dataset, part: str) -> int:
+    return dataset.train_rows if part == "train" else dataset.eval_rows
+
+
+def _go_to_example(number: int | None) -> None:
+    dataset_address.go(example=None if number is None else number + 1)
+
+
+def _first_page() -> None:
+    for part in dataset_address.PARTS:
+        st.session_state.pop(f"rows_page_{part}", None)
+
+
+def _show_all() -> None:
+    for key in ("row_search", "filter_min", "filter_max", "filter_system", "filter_file"):
+        st.session_state.pop(key, None)
+    dataset_address.go(finding=None)
+    _first_page()

@@ -1,0 +1,110 @@
+"""One example as the model sees it: in its chat template, with what is learnt and what is cut off marked."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from backend.datasets import Datasets
+from backend.domain import Dataset
+from backend.i18n import _
+from streamlit_app.ui import dataset_address, marked_text, numbers
+from streamlit_app.ui.dataset_base import choose_base, choose_length
+from streamlit_app.ui.dataset_examples import choose_part
+from streamlit_app.ui.dataset_row import choose_number
+from streamlit_app.ui.marked_text import Mark, Piece
+
+if TYPE_CHECKING:
+    from backend.studio.token_view import RenderedRow
+
+MAX_IDS = 4096
+WITHOUT_FIGURES = 1024
+"""Tokens: the maximum length until the examples are counted, which takes a moment."""
+LEGEND = (
+    Piece(_("Mark of the template"), is_special=True),
+    Piece(" \u2003"),
+    Piece(_("learnt"), Mark.LEARNT),
+    Piece(" \u2003"),
+    Piece(_("read, not learnt")),
+    Piece(" \u2003"),
+    Piece(_("cut off"), Mark.CUT),
+)
+
+
+def show(datasets: Datasets, dataset: Dataset) -> None:
+    st.caption(_("Of each example the model reads everything, and learns to write the marked part."))
+    base = choose_base()
+    part = choose_part(dataset)
+    rows = dataset.train_rows if part == "train" else dataset.eval_rows
+    number = dataset_address.example(rows) or 0
+    choose_number(number, rows)
+    found = datasets.page(dataset.id, part, number, 1).rows
+    if not found:
+        return
+    table = datasets.measure_tokens(dataset.id, base).table
+    if table:
+        length = choose_length(table)
+    else:
+        length = WITHOUT_FIGURES
+        st.caption(_("Shown up to {n} tokens, until all examples are counted.").format(n=numbers.count(length)))
+    with st.spinner(_("Reading with the model's own words…"), show_time=True):
+        row = datasets.explain(base, found[0][1].messages, length)
+    show_rendered(row, length)
+
+
+def show_rendered(row: RenderedRow, length: int) -> None:
+    cut = max(0, row.tokens - length)
+    with st.grid(3, min_column_width=90, gap="small"):
+        st.metric(_("Tokens"), numbers.count(row.tokens), border=True)
+        st.metric(_("Learnt"), numbers.count(row.learnt), border=True)
+        st.metric(_("Cut off"), numbers.count(cut), border=True)
+    if not row.learnt:
+        st.error(
+            _("Choose a larger maximum length, or delete this example."),
+            title=_("Nothing of this example is learnt"),
+            icon=":material/block:",
+        )
+    st.html(f"<p>{marked_text.inline(LEGEND)}</p>")
+    pieces = marked(row)
+    marked_text.show(pieces, _("The example as the model sees it"))
+    if row.is_shortened or sum(len(piece.text) for piece in pieces) > marked_text.MAX_SHOWN:
+        st.caption(_("It is very long: only its beginning is shown."))
+    opened = st.expander(_("Token numbers"), key="token_ids", on_change="rerun")
+    if opened.open:
+        with opened:
+            _show_ids(row)
+
+
+def marked(row: RenderedRow) -> list[Piece]:
+    """Tokens that are alike in one piece; each mark of the template in one of its own."""
+    pieces: list[Piece] = []
+    for (is_special, is_learnt, is_cut), alike in groupby(
+        row.pieces, key=lambda piece: (piece.is_special, piece.is_learnt, piece.is_cut)
+    ):
+        mark = Mark.CUT if is_cut else Mark.LEARNT if is_learnt else Mark.NONE
+        texts = [piece.text for piece in alike]
+        pieces += [Piece(text, mark, is_special) for text in (texts if is_special else ["".join(texts)])]
+    return pieces
+
+
+def _show_ids(row: RenderedRow) -> None:
+    shown = row.pieces[:MAX_IDS]
+    st.dataframe(
+        pd.DataFrame(
+            {
+                _("Token"): [piece.text for piece in shown],
+                _("Number"): [piece.token_id for piece in shown],
+                _("Learnt"): [piece.is_learnt for piece in shown],
+                _("Cut off"): [piece.is_cut for piece in shown],
+            }
+        ),
+        hide_index=True,
+        key="token_table",
+        height=360,
+        alt=_("The tokens of the example with their numbers"),
+    )
+    if len(row.pieces) > len(shown):
+        st.caption(_("The first {n} of {all} tokens.").format(n=numbers.count(MAX_IDS), all=numbers.count(row.tokens)))
