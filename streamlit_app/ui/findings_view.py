@@ -20,11 +20,13 @@ Decide = Callable[[Mapping[str, Decision | None]], object]
 """Called from a button's callback with what was chosen for each code; None takes the choice back."""
 
 SHOWN_ROWS = 200
-EXCERPT = 400
-LINE_HEIGHT = 22
+EXCERPT = 200
+LINE_HEIGHT = 20
+WRAPPING_HEIGHT = 66
+"""The grid wraps texts in rows higher than 4 rem only."""
 LETTERS_A_LINE = 34
 """Of a wrapped cell at the width that the table gives to its two texts."""
-MAX_LINES = 5
+MAX_LINES = 6
 
 SEVERITY_LOOKS: dict[Severity, Look] = {
     Severity.REFUSED: Look(_("Must be decided"), ":material/block:", "red"),
@@ -45,36 +47,51 @@ def in_order(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def undecided(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings that stand in the way of saving."""
-    return [one for one in findings if one.severity is Severity.REFUSED and one.decision is None]
+    """The findings that stand in the way of saving: refused, and something can be done about them."""
+    return [one for one in findings if one.severity is Severity.REFUSED and not one.decision and (one.fix or one.skip)]
 
 
 def show_findings(findings: Sequence[Finding], decide: Decide, *, key: str) -> None:
     """`key` begins the keys of the widgets: `{key}_fix_{code}`, `{key}_skip_`, `{key}_keep_`, `{key}_undo_`."""
     ordered = in_order(findings)
-    _show_fix_all(ordered, decide, key)
+    _show_at_once(ordered, decide, key)
     for finding in ordered:
         _show_card(finding, decide, key)
 
 
-def _show_fix_all(findings: Sequence[Finding], decide: Decide, key: str) -> None:
+def _show_at_once(findings: Sequence[Finding], decide: Decide, key: str) -> None:
+    """Several decisions in one click, each named before."""
     fixable = [one for one in findings if one.fix and one.decision is None and one.severity is not Severity.HINT]
-    if len(fixable) < 2:
+    skippable = [one for one in undecided(findings) if one.skip]
+    if len(fixable) < 2 and not skippable:
         return
-    with st.expander(
-        ngettext("Fix all {n} that can be fixed", "Fix all {n} that can be fixed", len(fixable)).format(n=len(fixable)),
-        icon=":material/build:",
-        key=f"{key}_fix_all_list",
-    ):
-        st.markdown("\n".join(f"- **{plain(one.title)}**: {plain(one.fix)}" for one in fixable))
-        st.button(
-            _("Fix these"),
-            key=f"{key}_fix_all",
-            icon=":material/build:",
-            on_click=errors.act,
-            args=(decide, {one.code: Decision.FIX for one in fixable}),
-            help=_("Each can be undone by itself."),
-        )
+    with st.container(horizontal=True, gap="small", key=f"{key}_at_once"):
+        if len(fixable) > 1:
+            label = _("Fix all {n} that can be fixed").format(n=len(fixable))
+            with st.popover(label, icon=":material/build:", key=f"{key}_fix_all_list"):
+                st.markdown("\n".join(f"- **{plain(one.title)}**: {plain(one.fix)}" for one in fixable))
+                _decide_button(
+                    _("Fix all of these"), f"{key}_fix_all", ":material/build:", decide, fixable, Decision.FIX
+                )
+        if skippable:
+            count = sum(one.count for one in skippable)
+            label = ngettext("Skip the {n} that can't be used", "Skip all {n} that can't be used", count)
+            label = label.format(n=numbers.count(count))
+            _decide_button(label, f"{key}_skip_all", ":material/remove_circle:", decide, skippable, Decision.SKIP)
+
+
+def _decide_button(
+    label: str,
+    key: str,
+    icon: str,
+    decide: Decide,
+    findings: Sequence[Finding],
+    decision: Decision | None,
+    *,
+    tip: str = "",
+) -> None:
+    choices = {one.code: decision for one in findings}
+    st.button(label, key=key, icon=icon, help=plain(tip) or None, on_click=errors.act, args=(decide, choices))
 
 
 def _show_card(finding: Finding, decide: Decide, key: str) -> None:
@@ -86,49 +103,44 @@ def _show_card(finding: Finding, decide: Decide, key: str) -> None:
             if finding.decision is not None:
                 chosen = DECISION_LOOKS[finding.decision]
                 st.badge(chosen.label, icon=chosen.icon, color=chosen.colour)
-            st.markdown(f"**{plain(finding.title)}** · {_places(finding)}")
+            st.markdown(" · ".join(filter(None, [f"**{plain(finding.title)}**", _places(finding)])))
         if finding.effect:
             st.markdown(plain(finding.effect))
         if finding.decision is None:
             _show_choices(finding, decide, key)
         else:
-            _choice_button(_("Undo"), "undo", ":material/undo:", None, finding, decide, key)
+            _decide_button(_("Undo"), f"{key}_undo_{code}", ":material/undo:", decide, [finding], None)
         if finding.rows:
             _show_rows(finding, key)
 
 
 def _places(finding: Finding) -> str:
+    """How many examples; nothing of what concerns a set as a whole."""
+    if not finding.rows:
+        return ""
     if len(finding.rows) == 1 and finding.rows[0].line == 0 and finding.count == 1:
         return _("a whole file")
     return ngettext("{n} example", "{n} examples", finding.count).format(n=numbers.count(finding.count))
 
 
 def _show_choices(finding: Finding, decide: Decide, key: str) -> None:
-    told = [
-        f"**{_('Fix')}**: {plain(finding.fix)}" if finding.fix else "",
-        f"**{_('Skip these')}**: {plain(finding.skip)}" if finding.skip else "",
-        plain(finding.advice),
-    ]
+    told = [f"**{_('Fix')}**: {plain(finding.fix)}" if finding.fix else "", plain(finding.advice)]
     st.caption("  \n".join(filter(None, told)))
-    with st.container(horizontal=True, gap="small", key=f"{key}_choices_{finding.code}"):
-        if finding.fix:
-            _choice_button(_("Fix"), "fix", ":material/build:", Decision.FIX, finding, decide, key)
-        if finding.skip:
-            _choice_button(_("Skip these"), "skip", ":material/remove_circle:", Decision.SKIP, finding, decide, key)
-        if finding.severity is not Severity.REFUSED and (finding.fix or finding.skip):
-            _choice_button(_("Leave as is"), "keep", ":material/check:", Decision.KEEP, finding, decide, key)
-
-
-def _choice_button(
-    label: str, verb: str, icon: str, decision: Decision | None, finding: Finding, decide: Decide, key: str
-) -> None:
-    st.button(
-        label,
-        key=f"{key}_{verb}_{finding.code}",
-        icon=icon,
-        on_click=errors.act,
-        args=(decide, {finding.code: decision}),
+    choices = (
+        ("fix", _("Fix"), ":material/build:", Decision.FIX, finding.fix),
+        ("skip", _("Skip these"), ":material/remove_circle:", Decision.SKIP, finding.skip),
+        ("keep", _("Leave as is"), ":material/check:", Decision.KEEP, _stay(finding)),
     )
+    with st.container(horizontal=True, gap="small", key=f"{key}_choices_{finding.code}"):
+        for verb, label, icon, decision, tip in choices:
+            if tip:
+                _decide_button(label, f"{key}_{verb}_{finding.code}", icon, decide, [finding], decision, tip=tip)
+
+
+def _stay(finding: Finding) -> str:
+    if finding.severity is Severity.REFUSED or not (finding.fix or finding.skip):
+        return ""
+    return _("Keeps these examples as they are.")
 
 
 def _show_rows(finding: Finding, key: str) -> None:
@@ -136,7 +148,9 @@ def _show_rows(finding: Finding, key: str) -> None:
     shown = finding.rows[:SHOWN_ROWS]
     label = _("Where: the first {n} of {all}") if finding.count > len(shown) else _("Where")
     with st.expander(
-        label.format(n=numbers.count(len(shown)), all=numbers.count(finding.count)), key=f"{key}_where_{finding.code}"
+        label.format(n=numbers.count(len(shown)), all=numbers.count(finding.count)),
+        key=f"{key}_where_{finding.code}",
+        type="compact",
     ):
         columns: dict[str, list[str]] = {}
         if len({(row.part, row.file) for row in shown}) > 1:
@@ -150,12 +164,12 @@ def _show_rows(finding: Finding, key: str) -> None:
             pd.DataFrame(columns),
             hide_index=True,
             key=f"{key}_rows_{finding.code}",
-            row_height=LINE_HEIGHT * _lines(shown) + 14,  # a taller row lets the grid wrap its texts
+            row_height=_row_height(shown),
             column_config={
-                _("File"): st.column_config.TextColumn(width=110),
-                _("Line"): st.column_config.TextColumn(width=60),
-                _("What"): st.column_config.TextColumn(width=250),
-                _("Excerpt"): st.column_config.TextColumn(width=250),
+                _("File"): st.column_config.TextColumn(width=70),
+                _("Line"): st.column_config.TextColumn(width=50),
+                _("What"): st.column_config.TextColumn(width=130),
+                _("Excerpt"): st.column_config.TextColumn(width=130),
             },
             alt=_("Where it was found: {title}").format(title=finding.title),
         )
@@ -165,6 +179,8 @@ def _part(part: str) -> str:
     return {"train": _("To learn from"), "eval": _("To check with")}.get(part, "")
 
 
-def _lines(rows: Sequence[FoundRow]) -> int:
+def _row_height(rows: Sequence[FoundRow]) -> int | None:
+    """High enough for the longest of them to be read whole; one line where that is enough."""
     longest = max(max(len(row.detail), min(len(row.excerpt), EXCERPT)) for row in rows)
-    return min(MAX_LINES, max(1, -(-longest // LETTERS_A_LINE)))
+    lines = min(MAX_LINES, -(-longest // LETTERS_A_LINE))
+    return max(WRAPPING_HEIGHT, LINE_HEIGHT * lines + 16) if lines > 1 else None

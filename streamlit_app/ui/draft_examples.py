@@ -1,0 +1,95 @@
+"""The examples of a draft as a table, a page at a time; what is read so far can be looked at while the rest is read."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from backend.datasets import Datasets
+from backend.domain_datasets import Row, RowPage
+from backend.i18n import _, ngettext
+from streamlit_app.ui import errors, numbers
+from streamlit_app.ui.draft_mapping import show_chat
+from streamlit_app.ui.draft_state import DraftState
+
+A_PAGE = 50
+CELL = 300
+ROW_HEIGHT = 66
+"""The grid wraps texts in rows higher than 4 rem only."""
+SEARCH, PAGE, TABLE = "draft_search", "draft_page", "draft_table"
+
+
+def show_examples(datasets: Datasets, state: DraftState) -> None:
+    if not state.draft.report.good_rows and not state.is_reading:
+        return
+    st.header(_("Examples"))
+    query = st.text_input(
+        _("Search in the examples"),
+        key=SEARCH,
+        icon=":material/search:",
+        placeholder=_("A word or a part of a sentence"),
+        on_change=_first_page,
+    )
+    with errors.shown():
+        number = int(st.session_state.get(PAGE, 1) or 1)
+        found = datasets.drafts.page(state.draft.id, (number - 1) * A_PAGE, A_PAGE, query or "")
+        if not found.rows:
+            st.info(_("No example says that. Try another word."), icon=":material/search_off:")
+            return
+        chosen = _show_table(found, has_files=len(state.draft.files) > 1)
+        _show_pages(found.total, query or "", is_reading=state.is_reading)
+        if chosen is not None:
+            with st.container(border=True, key="draft_example"):
+                show_chat(chosen.messages)
+
+
+def _first_page() -> None:
+    st.session_state[PAGE] = 1
+
+
+def _show_table(found: RowPage, *, has_files: bool) -> Row | None:
+    """A dataframe, because its cells never read Markdown. The row that was clicked, or None."""
+    rows = [row for _number, row in found.rows]
+    columns: dict[str, list[object]] = {}
+    if has_files:
+        columns[_("File")] = [row.file for row in rows]
+    columns[_("Line")] = [row.line for row in rows]
+    columns[_("First question")] = [_first(row, "user") for row in rows]
+    columns[_("Answer to it")] = [_first(row, "assistant") for row in rows]
+    event = st.dataframe(
+        pd.DataFrame(columns),
+        hide_index=True,
+        key=TABLE,
+        height=min(ROW_HEIGHT * len(rows) + 40, 440),
+        row_height=ROW_HEIGHT,
+        on_select="rerun",
+        selection_mode="single-row",
+        column_config={
+            _("File"): st.column_config.TextColumn(width=70),
+            _("Line"): st.column_config.NumberColumn(width=50),
+            _("First question"): st.column_config.TextColumn(width=130),
+            _("Answer to it"): st.column_config.TextColumn(width=130),
+        },
+        alt=_("{n} of {all} conversations: line, first question, answer").format(n=len(rows), all=found.total),
+    )
+    selected = event.selection.rows
+    return rows[selected[0]] if selected and selected[0] < len(rows) else None
+
+
+def _show_pages(total: int, query: str, *, is_reading: bool) -> None:
+    pages = max(1, -(-total // A_PAGE))
+    if pages > 1:
+        if (st.session_state.get(PAGE) or 1) > pages:
+            st.session_state[PAGE] = pages
+        st.pagination(pages, key=PAGE)
+    if query:
+        told = ngettext("{n} example says that.", "{n} examples say that.", total).format(n=numbers.count(total))
+    elif is_reading:
+        told = _("{n} of what is read so far.").format(n=numbers.count(total))
+    else:
+        told = _("Click a row to read all of it.")
+    st.caption(told)
+
+
+def _first(row: Row, role: str) -> str:
+    return next((message.content[:CELL] for message in row.messages if message.role == role), "")

@@ -1,0 +1,95 @@
+"""A draft: what was found in the files, what to do about it, and saving it as a dataset (?draft=)."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from backend.datasets import Datasets
+from backend.domain import Dataset
+from backend.domain_datasets import Draft
+from backend.errors import PhiDeskError
+from backend.i18n import _, ngettext
+from streamlit_app import session
+from streamlit_app.ui import confirm, draft_state, errors, numbers
+from streamlit_app.ui.draft_examples import show_examples
+from streamlit_app.ui.draft_mapping import show_format
+from streamlit_app.ui.draft_progress import show_verdict, watch
+from streamlit_app.ui.draft_save import Wish, show_save
+from streamlit_app.ui.draft_state import DraftState
+from streamlit_app.ui.findings_view import show_findings
+from streamlit_app.ui.link_rows import back_link
+from streamlit_app.ui.safe_text import plain
+
+SHOWN_FILES = 3
+SHORT_PAGE_SECONDS = 0.4
+"""A short page scrolls to its top when the browser draws it. Without it, the dataset would open at the button's height."""
+
+
+def show_draft(datasets: Datasets, draft_id: str, *, max_upload_mb: int) -> None:
+    """Raises NotFound."""
+    state = draft_state.look_at(datasets, draft_id)
+    page = st.empty()
+    with page.container():
+        wish = _show(datasets, state, max_upload_mb)
+    if wish is None:
+        return
+    page.empty()
+    with page.container(), st.spinner(_("Saving…"), show_time=True):
+        time.sleep(SHORT_PAGE_SECONDS)
+        try:
+            dataset = wish.save(datasets, draft_id)
+        except PhiDeskError as error:
+            st.session_state[session.PENDING_FAILURE] = error.failure()
+            st.rerun()
+    _open(dataset)
+
+
+def _show(datasets: Datasets, state: DraftState, max_upload_mb: int) -> Wish | None:
+    draft = state.draft
+    back_link(_("All datasets"))
+    st.title(plain(draft.name) or _("New examples"))
+    st.caption(_facts(draft))
+    watch(datasets, state)
+    show_verdict(datasets, state)
+    with errors.shown():
+        show_format(datasets, draft)
+    if state.findings and not state.needs_mapping:
+        st.header(_("Checks"))
+        show_findings(state.findings, lambda choices: draft_state.decide(datasets, draft, choices), key="draft")
+    if not state.needs_mapping:
+        show_examples(datasets, state)
+    wish = show_save(datasets, state, max_upload_mb)
+    if st.button(_("Discard"), key="discard_draft", icon=":material/delete:", type="tertiary"):
+        ask_to_discard(datasets, draft)
+    return wish
+
+
+def _facts(draft: Draft) -> str:
+    named = ", ".join(plain(name) for name in draft.files[:SHOWN_FILES])
+    more = len(draft.files) - SHOWN_FILES
+    if more > 0:
+        named += " " + ngettext("and {n} more file", "and {n} more files", more).format(n=numbers.count(more))
+    return _("{files} · {size} · not saved yet").format(files=named, size=numbers.size(draft.total_bytes))
+
+
+def ask_to_discard(datasets: Datasets, draft: Draft) -> None:
+    confirm.ask(
+        _("Discard {name}?").format(name=draft.name),
+        _("What you decided about it is lost. Files that you added stay where they are."),
+        _("Discard"),
+        lambda: _discard(datasets, draft.id),
+        key="discard",
+        toast=_("Discarded."),
+    )
+
+
+def _discard(datasets: Datasets, draft_id: str) -> None:
+    datasets.drafts.discard(draft_id)
+    st.query_params.clear()
+
+
+def _open(dataset: Dataset) -> None:
+    st.session_state[session.PENDING_TOAST] = _("{name} is ready.").format(name=dataset.name)
+    st.switch_page("app_pages/dataset.py", query_params={session.DATASET_PARAMETER: dataset.id})
