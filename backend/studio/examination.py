@@ -79,6 +79,7 @@ def examine(
 def start_examination(folder: Path, parts: Sequence[Part], *, cache: Path) -> None:
     """Begin, in `folder` (made if absent); small parts are done when this returns. Then `read_examination`."""
     folder.mkdir(parents=True, exist_ok=True)
+    background_process.stop(folder)  # an earlier examination of other rows
     request = {
         "cache": str(cache.resolve()),
         "parts": [

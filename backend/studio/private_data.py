@@ -24,7 +24,7 @@ _NO_MAIL = re.compile(
     r"@(?:[\w-]+\.)*example\.\w+$|\.(?:png|jpe?g|gif|webp|svg|py|js|ts|test|invalid|example|local)$", re.I
 )
 _PHONE = re.compile(
-    r"""(?<![\w.,$€£¥\#/+-])(?<![$€£¥\#]\ )(?:
+    r"""(?<![\w.,$€£¥\#/+-])(?<![$€£¥\#]\ )(?<!\d[ .])(?:
       \+\d{1,3}[ ./-]?(?:\(0?\d{1,4}\)[ ./-]?)?\d(?:[ ./-]?\d){5,12}   # +44 20 7946 0958
     | \([2-9]\d{2}\)[ ]?[2-9]\d{2}[ .-]\d{4}                           # (202) 456-1414
     | (?:1[ .-])?[2-9]\d{2}([ .-])[2-9]\d{2}\1\d{4}                    # 202-456-1414
@@ -75,7 +75,9 @@ _KEY_SIGNS = (
 )
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])", re.ASCII)
 _CARD = re.compile(r"(?<![\w.,-])\d(?:[ -]?\d){12,18}(?![\w-]|[.,]\d)", re.ASCII)
-_CARD_BEGINS = re.compile(r"4|5[1-5]|2[2-7]|3[47]|6(?:011|5)|35|3(?:0|6|8)")
+_CARD_SCHEMES = re.compile(  # by first digits and length: Visa, Mastercard, American Express, Discover, JCB, Diners
+    r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]|2[2-7])\d{14}|3[47]\d{13}|(?:6011|65\d\d|35\d\d)\d{12}|3[068]\d{12}", re.ASCII
+)
 _LONG_NUMBER = re.compile(r"\d[\d ()./-]{7,40}", re.ASCII)
 _LEAST_DIGITS = 8
 _AROUND = 40
@@ -118,9 +120,9 @@ def is_iban(value: str) -> bool:
 
 
 def is_card(value: str) -> bool:
-    """By its first digits and its check digit (Luhn). A row of one digit is none."""
+    """By its first digits, its length and its check digit (Luhn)."""
     digits = [int(sign) for sign in value if sign.isdigit()]
-    if not 13 <= len(digits) <= 19 or len(set(digits)) < 3 or not _CARD_BEGINS.match("".join(map(str, digits[:4]))):
+    if len(set(digits)) < 2 or not _CARD_SCHEMES.fullmatch("".join(map(str, digits))):
         return False
     doubled = (digit * 2 - 9 if digit > 4 else digit * 2 for digit in digits[-2::-2])
     return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
