@@ -68,6 +68,11 @@ def facts_of(lines: bytes, start: int = 0, end: int | None = None) -> int:
     return min(messages, _HAS_SYSTEM - 1)
 
 
+def facts_of_messages(count: int, *, has_system: bool) -> int:
+    """The same of a conversation of so many messages, the system's among them."""
+    return min(count - 1, _HAS_SYSTEM - 1) | _HAS_SYSTEM if has_system else min(count, _HAS_SYSTEM - 1)
+
+
 def messages_of(line: bytes) -> tuple[Message, ...]:
     return tuple(Message(turn["role"], turn["content"]) for turn in orjson.loads(line)["messages"])
 
