@@ -25,8 +25,7 @@ SHOWN = 1000
 def findings(table: TokenTable, max_length: int) -> tuple[Finding, ...]:
     """What spoils a training most comes first. Of a sample, counts are estimates and no rows are named.
 
-    `over_long` has the rows whose answers are whole nevertheless or that `answers_cut` has too: every row longer than
-    the maximum length.
+    `over_long` has every row longer than the maximum length, also those of `answers_cut`: Fix does the same to both.
     """
     report = table.cut(max_length)
     found = (
@@ -84,9 +83,9 @@ def _nothing_to_learn(table: TokenTable, report: CutReport) -> Finding:
         code=NO_TRAINABLE_TOKENS,
         severity=Severity.REFUSED,
         title=_("Nothing to learn within the maximum length"),
-        effect=_("Their answers begin after {length} tokens, so the training would learn nothing from them.").format(
-            length=_number(report.max_length)
-        ),
+        effect=_(
+            "No answer lies within the first {length} tokens, so the training would learn nothing from them."
+        ).format(length=_number(report.max_length)),
         count=report.rows_without_trainable,
         rows=_rows(table, report.without_trainable, report.max_length),
         fix=_how_it_is_fixed(),
@@ -103,8 +102,7 @@ def _answers_cut(table: TokenTable, report: CutReport) -> Finding:
         severity=Severity.WARNING,
         title=answers.format(count=_number(report.answers_cut)),
         effect=_(
-            "{tokens} of {all} answer tokens ({share}) are not learnt. "
-            "The model also learns to stop in the middle of an answer less well."
+            "{tokens} of {all} answer tokens ({share}) are not learnt, and the model doesn't see how these answers end."
         ).format(
             tokens=_number(report.answer_tokens_cut),
             all=_number(learnt),

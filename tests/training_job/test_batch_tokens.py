@@ -156,7 +156,7 @@ def the_slow_way(chat: ChatTokenizer, messages: list[dict[str, str]]) -> RowToke
 
 
 @pytest.mark.parametrize("name", CHATS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=st.lists(conversations(), min_size=1, max_size=4))
 @example([[{"role": "user", "content": "0"}, {"role": "assistant", "content": " \n<|end|>\n "}] * 2])
 @example([[{"role": "user", "content": "Q"}, {"role": "assistant", "content": "<think>x</think>y"}] * 2])
