@@ -13,7 +13,7 @@ LEAST_SHINGLES = 16
 BANDS = 21
 _BAND_WIDTH, _PERMUTATIONS = 6, 128  # at a likeness of 0.8, 998 of 1,000 pairs share one of 21 bands of 6
 _COMMON_SHARE, _COMMON_ROWS, _SAMPLE_ROWS, _SAMPLED_BYTES = 0.2, 10, 1000, 32_768
-_BATCH_BYTES = 400_000
+_BATCH_BYTES = 200_000
 
 
 class CommonShingles:
