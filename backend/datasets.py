@@ -13,18 +13,45 @@ from itertools import islice
 from pathlib import Path
 
 from backend.domain import DataReport, Dataset, Message
-from backend.domain_datasets import Decision, Examination, Row, RowFilter, RowPage, Version
+from backend.domain_datasets import (
+    Decision,
+    Draft,
+    Examination,
+    RecordFormat,
+    Row,
+    RowFilter,
+    RowPage,
+    SplitChoice,
+    Version,
+)
 from backend.errors import BadInput, Conflict, NotFound
 from backend.i18n import _
-from backend.studio import content_decisions, dataset_folder, examination, hub_import, tokens
+from backend.studio import (
+    content_decisions,
+    conversion,
+    dataset_folder,
+    examination,
+    formats,
+    hub_import,
+    hub_push,
+    saving,
+    tokens,
+)
+from backend.studio.conversion import Converted
 from backend.studio.dataset_folder import Input
+from backend.studio.draft_checks import DraftChecks, require_decided
+from backend.studio.drafts import Drafts
 from backend.studio.examination import Part
 from backend.studio.export import export_part
 from backend.studio.hub_import import HubImport
 from backend.studio.hub_request import HubRequest
+from backend.studio.hub_search import HubSearch
+from backend.studio.mapping import Mappings
+from backend.studio.rated_chats import RatedChats
 from backend.studio.reading import Source
 from backend.studio.row_origins import origins_of
 from backend.studio.row_search import EVERY_ROW, find_rows
+from backend.studio.saving import RowSet
 from backend.studio.token_view import RenderedRow, TokenViews
 from backend.studio.tokens import TokenMeasurement
 from backend.studio.versions import Versions
@@ -62,15 +89,27 @@ class Datasets:
     """Every dataset is a folder `<id>/` with train.jsonl, eval.jsonl and dataset.json."""
 
     def __init__(
-        self, folder: Path, *, hub_token: str | None = None, resolve: Callable[[str], str] = lambda base: base
+        self,
+        folder: Path,
+        *,
+        hub_token: str | None = None,
+        resolve: Callable[[str], str] = lambda base: base,
+        rated: Callable[[], RatedChats] = RatedChats,
     ) -> None:
-        """`resolve` turns a base model's id into the folder or the Hub id where its tokenizer is."""
+        """`resolve` turns a base model's id into the folder or the Hub id where its tokenizer is; `rated` gives the
+        answers that were rated in the chat.
+        """
         self.folder = folder
+        self.mappings = Mappings(folder / ".mappings.json")
+        self.drafts = Drafts(folder / ".drafts", self.mappings)
+        self.hub = HubSearch(hub_token)
         self._hub_token = hub_token
+        self._rated = rated
         self._resolve = resolve
         self._views = TokenViews()
         self._cache = folder / ".cache"
         self._examinations = folder / ".examinations"
+        self._draft_checks = DraftChecks(self.drafts, self._cache)
 
     def check(self, source: Source, filename: str = "", *, limit_mb: int | None = None) -> DataReport:
         """Read the whole file and say what is in it; never raises for its content.
@@ -129,8 +168,8 @@ class Datasets:
         return hub_import.start_import(self.folder, request, self._hub_token, as_draft=as_draft)
 
     def hub_import(self, import_id: str) -> HubImport:
-        """How far it is. Raises NotFound."""
-        return hub_import.read_import(self.folder, import_id)
+        """How far it is; one that was started `as_draft` ends as a draft. Raises NotFound."""
+        return hub_import.hand_over(self.folder, import_id, self.drafts)
 
     def cancel_hub_import(self, import_id: str) -> None:
         hub_import.cancel_import(self.folder, import_id)
@@ -180,6 +219,90 @@ class Datasets:
         parts = [self._part(dataset_id, part) for part in ("train", "eval")]
         train, held_out = (_part_statistics(path, path.stat().st_mtime_ns) for path in parts)
         return Statistics(train=train, eval=held_out)
+
+    def open_text(self, text: str, name: str) -> Draft:
+        """Pasted text as a draft, whatever format it has."""
+        return self.drafts.open([(name, text.encode("utf-8", errors="replace"))], name)
+
+    def rated_chats(self) -> RatedChats:
+        """Answers with a thumbs up, as examples."""
+        return self._rated()
+
+    def open_rated_chats(self) -> Draft:
+        name = _("Rated chats")
+        return self.drafts.open([(name, self.rated_chats().content())], name, origin="chats")
+
+    def possible_formats(self, draft_id: str) -> Sequence[RecordFormat]:
+        """How the draft's records may be read, the likeliest first."""
+        return formats.possible(self.drafts.first_records(draft_id, 200))
+
+    def preview_mapping(self, draft_id: str, form: RecordFormat, limit: int = 3) -> Sequence[Converted]:
+        """What the first records become if they are read so."""
+        convert = conversion.converter(form)
+        return [convert(record) for record in self.drafts.first_records(draft_id, limit)]
+
+    def examine_draft(self, draft_id: str) -> Examination:
+        """The checks of a draft's content: started when needed, and how far they are, with what was decided."""
+        return self._draft_checks.look(draft_id)
+
+    def decide_content(self, draft_id: str, code: str, decision: Decision | None) -> None:
+        """About a finding of these checks; it is carried out when the draft is saved."""
+        self._draft_checks.decide(draft_id, code, decision)
+
+    def measure_draft_tokens(self, draft_id: str, base_model: str) -> TokenMeasurement:
+        """As `measure_tokens`. Raises Conflict while the draft is read."""
+        copy = self.drafts.working_copy(draft_id)
+        return tokens.measure([Part("rows", copy.path)], self._resolve(base_model), self._cache / "tokens")
+
+    def save_draft(
+        self,
+        draft_id: str,
+        name: str,
+        choice: SplitChoice,
+        *,
+        eval_source: Path | tuple[str, bytes] | None = None,
+        mix: Mapping[str, float] | None = None,
+        drop_leaks: bool = False,
+    ) -> Dataset:
+        """The draft, with what was decided, becomes a dataset, and is gone.
+
+        `mix` has weights of saved datasets that are mixed in, by their ids. `eval_source` is a held-out file instead
+        of a split; `drop_leaks` leaves out of train what stands there too. Raises Conflict while the draft is read,
+        BadInput for rows that nobody has decided about, for too few rows, and for an unfit held-out file.
+        """
+        draft = self.drafts.get(draft_id)
+        rows = self._draft_checks.row_set(draft_id)
+        require_decided(draft.report)
+        origin, detail = self.drafts.detail(draft_id)
+        facts = {**detail, "files": list(draft.files)}
+        if eval_source is None:
+            sets = [rows, *self._mixed_in(mix or {})]
+            dataset = saving.save_split(self.folder, sets, name, origin, choice, detail=facts)
+        else:
+            held_out = self.drafts.open([eval_source], _("Held out"))
+            try:
+                require_decided(self.drafts.wait(held_out.id).report)
+                dataset = saving.save_pair(
+                    self.folder,
+                    rows,
+                    self._draft_checks.row_set(held_out.id),
+                    name,
+                    origin,
+                    drop_leaks=drop_leaks,
+                    detail=facts,
+                )
+            finally:
+                self.drafts.discard(held_out.id)
+        self.drafts.discard(draft_id)
+        return dataset
+
+    def _mixed_in(self, mix: Mapping[str, float]) -> Sequence[RowSet]:
+        found = []
+        for dataset_id, weight in mix.items():
+            dataset = self.get(dataset_id)
+            for part in (dataset.train_path, dataset.eval_path):
+                found.append(RowSet(dataset.name, Path(part), weight=weight))
+        return found
 
     def versions(self, dataset_id: str) -> Versions:
         """Its history, and the only way to change it. Raises NotFound."""
@@ -236,6 +359,12 @@ class Datasets:
             return export_part(path, target, kind=kind).path
         with tempfile.TemporaryDirectory() as place:
             return export_part(path, Path(place) / f"{part}.{kind}", kind=kind).path.read_bytes()
+
+    def push_to_hub(self, dataset_id: str, repo_id: str, *, private: bool = True, replace: bool = False) -> str:
+        """Upload both parts; the address. Raises what `hub_push.push_to_hub` does."""
+        return hub_push.push_to_hub(
+            self.get(dataset_id), repo_id, private=private, token=self._hub_token, replace=replace
+        )
 
     def _parts(self, dataset: Dataset) -> Sequence[Part]:
         return [Part("train", Path(dataset.train_path)), Part("eval", Path(dataset.eval_path))]
