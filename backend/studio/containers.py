@@ -7,7 +7,7 @@ makes these functions raise: what can't be read is Broken, with its line, a reas
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -18,7 +18,7 @@ from backend.studio.json_lines import read_blocks, records_of
 from backend.studio.json_spread import read_list, read_object_around, read_spread
 from backend.studio.parquet_records import read_parquet, spooled
 from backend.studio.records import Broken, Note, Record, SourceFile, broken_by
-from backend.studio.sniffing import Container, Kind, recognise_container
+from backend.studio.sniffing import Kind, recognise_container
 from backend.studio.unpacking import TextStream, Unreadable, open_bytes
 
 __all__ = ["Broken", "Record", "SourceFile", "expand", "first_records", "read_records"]
@@ -56,20 +56,29 @@ def read_records(sources: Sequence[SourceFile], *, on_note: Note | None = None) 
         yield from read_source(source, number, on_note=on_note)
 
 
-def read_source(source: SourceFile, number: int, *, on_note: Note | None = None) -> Iterator[Record | Broken]:
-    """One source's records. A file that changes while it is read is told at the end, as Broken with line 0."""
-    before = _state_of(source.path)
+def read_source(
+    source: SourceFile,
+    number: int,
+    *,
+    on_note: Note | None = None,
+    on_position: Callable[[int], None] = lambda position: None,
+) -> Iterator[Record | Broken]:
+    """One source's records. `on_position` is told how many of its bytes are read.
+
+    A file that changes while it is read is told at the end, as Broken with line 0.
+    """
+    before = state_of(source.path)
     line = -1
     try:
         with open_bytes(source.path) as file:
-            for item in _read_open(file, source, number, on_note):
+            for item in _read_open(file, source, number, on_note, on_position):
                 line = item.line
                 yield item
         if line < 0:
             yield no_records(number)
     except Unreadable as end:
         yield broken_by(end, number, end.line or (line + 1 if line > 0 else 0))
-    if before is not None and _state_of(source.path) != before:
+    if before is not None and state_of(source.path) != before:
         yield file_changed(number)
 
 
@@ -83,33 +92,45 @@ def first_records(sources: Sequence[SourceFile], limit: int = 200) -> list[Recor
     return found
 
 
-def look_into(file: IO[bytes], name: str) -> tuple[TextStream, Container]:
-    """The stream of an open file, and what it holds. Raises Unreadable."""
+def _read_open(
+    file: IO[bytes],
+    source: SourceFile,
+    number: int,
+    on_note: Note | None,
+    on_position: Callable[[int], None],
+) -> Iterator[Record | Broken]:
     stream = TextStream(file)
-    return stream, recognise_container(stream.head, name, is_whole=stream.is_whole)
-
-
-def _read_open(file: IO[bytes], source: SourceFile, number: int, on_note: Note | None) -> Iterator[Record | Broken]:
-    stream, container = look_into(file, source.name)
+    container = recognise_container(stream.head, source.name, is_whole=stream.is_whole)
     if on_note is not None:
         for note in stream.notes:
             on_note(note)
+
+    def read(count: int) -> bytes:
+        piece = stream.read(count)
+        on_position(stream.position())
+        return piece
+
     if container.kind is Kind.PARQUET:
+        size = (state_of(source.path) or (0, 0))[0]
+
+        def on_share(share: float) -> None:
+            on_position(round(share * size))
+
         if stream.is_plain:
-            yield from read_parquet(source.path, number)
+            yield from read_parquet(source.path, number, on_share)
         else:
             with spooled(stream.read) as spool:
-                yield from read_parquet(spool, number)
+                yield from read_parquet(spool, number, on_share)
     elif container.kind is Kind.TABLE and container.table is not None:
-        yield from read_table(stream.read, container.table, number)
+        yield from read_table(read, container.table, number)
     elif container.kind is Kind.LIST:
-        yield from read_list(stream.read, number)
+        yield from read_list(read, number)
     elif container.kind is Kind.OBJECT_AROUND:
-        yield from read_object_around(stream.read, number)
+        yield from read_object_around(read, number)
     elif container.kind is Kind.SPREAD:
-        yield from read_spread(stream.read, number)
+        yield from read_spread(read, number)
     else:
-        for block in read_blocks(stream.read):
+        for block in read_blocks(read):
             yield from records_of(block, number)
 
 
@@ -127,7 +148,8 @@ def file_changed(number: int) -> Broken:
     )
 
 
-def _state_of(path: Path) -> tuple[int, int] | None:
+def state_of(path: Path) -> tuple[int, int] | None:
+    """Size and time of change, None where there is no file: another state means that the file was changed."""
     try:
         facts = path.stat()
     except (OSError, ValueError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,8 +22,10 @@ LARGEST_GROUP_BYTES = 4 * 1024 * 1024 * 1024
 """Unpacked. Writers make row groups of some 100 MB to 1 GB."""
 
 
-def read_parquet(file: IO[bytes] | Path, source: int) -> Iterator[Record | Broken]:
-    """`file` must be seekable."""
+def read_parquet(
+    file: IO[bytes] | Path, source: int, on_share: Callable[[float], None] = lambda share: None
+) -> Iterator[Record | Broken]:
+    """`file` must be seekable. `on_share` is told what share of the rows is read, 0..1."""
     import pyarrow
     from pyarrow import parquet
 
@@ -64,6 +66,7 @@ def read_parquet(file: IO[bytes] | Path, source: int) -> Iterator[Record | Broke
                 for batch in opened.iter_batches(BATCH_ROWS, row_groups=[number], use_threads=False):
                     yield from _records(batch, source, line, is_plain=is_plain)
                     line += batch.num_rows
+                    on_share(line / max(1, opened.metadata.num_rows))
             except (*damaged, MemoryError) as error:
                 yield _group(source, line, number, error)
             first += facts.num_rows

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 
 import orjson
 
@@ -147,8 +148,9 @@ def recognise_container(head: bytes, name: str = "", *, is_whole: bool) -> Conta
         raise Unreadable(
             "format_html", _("This is an HTML or XML page."), _("Download the file itself, not the page about it.")
         )
-    lines = [line.strip() for line in text.split(b"\n")[:50]]
-    if any(line[:1] in (b"{", b"[") and _value_of(line) is not None for line in lines):
+    lines = [line.strip() for line in text.split(b"\n")]
+    records = islice((line for line in lines if line[:1] in (b"{", b"[")), 50)
+    if any(_value_of(line) is not None for line in records):
         return Container(Kind.LINES)
     if sum(byte < 9 or 13 < byte < 32 for byte in head[:4096]) > len(head[:4096]) // 10:
         raise Unreadable(
@@ -160,7 +162,7 @@ def recognise_container(head: bytes, name: str = "", *, is_whole: bool) -> Conta
     table = recognise_table(head, is_whole=is_whole, is_named_so=is_named_so)
     if table is not None:
         return Container(Kind.TABLE, table)
-    if any(_value_of(line) is not None or line[:1] in (b"{", b"[") for line in lines if line):
+    if any(_value_of(line) is not None or line[:1] in (b"{", b"[") for line in lines[:50] if line):
         return Container(Kind.LINES)
     raise Unreadable(
         "format_text",

@@ -1,0 +1,165 @@
+"""The usable rows of some sources as one file of canonical lines, with an index: what every later step works on.
+
+A folder with `rows.jsonl`, `rows.index` (36 bytes a row, so that any page is found at once) and `report.json`. While
+it is being made, the rows that are there already can be read; it is a pure function of sources, mapping, decisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from backend.domain_datasets import ReadReport, Row
+from backend.studio.row_batch import INDEX
+from backend.studio.row_index import messages_of
+from backend.studio.row_origins import Origins
+
+if TYPE_CHECKING:
+    import polars
+    from pydantic import TypeAdapter
+
+ROWS, INDEX_FILE, REPORT = "rows.jsonl", "rows.index", "report.json"
+_PIECE = 4 * 1024 * 1024
+
+
+class IndexRow(NamedTuple):
+    """Where a row stands in rows.jsonl, and where it came from: the line (from 1) of which source (from 0)."""
+
+    offset: int
+    size: int
+    line: int
+    file: int
+    facts: int
+    digest: bytes
+
+
+class WorkingCopy:
+    """A folder made by `copy_making.make_working_copy`. While it is being made, open it anew to see more of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def path(self) -> Path:
+        """The rows: canonical JSONL."""
+        return self.folder / ROWS
+
+    @cached_property
+    def _facts(self) -> dict[str, Any]:
+        facts: dict[str, Any] = orjson.loads((self.folder / REPORT).read_bytes())
+        return facts
+
+    @property
+    def rows(self) -> int:
+        """How many there are so far."""
+        return int(self._facts["rows"])
+
+    @property
+    def files(self) -> Sequence[str]:
+        """The names of the sources that were read, by their number."""
+        names: list[str] = self._facts["files"]
+        return names
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self._facts["is_complete"])
+
+    @property
+    def size(self) -> int:
+        """Bytes of rows.jsonl that are there so far."""
+        return int(self._facts["size"])
+
+    def report(self) -> ReadReport:
+        """Of what is read so far."""
+        report: ReadReport = _report_adapter().validate_python(self._facts["report"])
+        return report
+
+    def index_rows(self, offset: int = 0, limit: int | None = None) -> list[IndexRow]:
+        """In order, `limit` of them from `offset` on."""
+        count = max(0, self.rows - offset) if limit is None else max(0, min(limit, self.rows - offset))
+        if not count:
+            return []
+        with (self.folder / INDEX_FILE).open("rb") as file:
+            file.seek(offset * INDEX.size)
+            return [IndexRow(*fields) for fields in INDEX.iter_unpack(file.read(count * INDEX.size))]
+
+    def page(self, offset: int, limit: int) -> list[Row]:
+        """In order; fewer where there are no more."""
+        found = self.index_rows(max(0, offset), limit)
+        if not found:
+            return []
+        with self.path.open("rb") as file:
+            file.seek(found[0].offset)
+            piece = file.read(found[-1].offset + found[-1].size - found[0].offset)
+        start = found[0].offset
+        return [
+            Row(one.line, messages_of(piece[one.offset - start : one.offset - start + one.size]), self.files[one.file])
+            for one in found
+        ]
+
+    def pick(self, numbers: Sequence[int]) -> list[Row]:
+        """Single rows by their numbers, from 0."""
+        return [row for number in numbers for row in self.page(number, 1)]
+
+    def lines(self, numbers: Sequence[int]) -> Iterator[bytes]:
+        """With their line breaks."""
+        with self.path.open("rb") as file:
+            for number in numbers:
+                for one in self.index_rows(number, 1):
+                    file.seek(one.offset)
+                    yield file.read(one.size)
+
+    def iterate(self) -> Iterator[tuple[bytes, ...]]:
+        """All lines in order, some MB at a time."""
+        left = self.size
+        rest = b""
+        with self.path.open("rb", buffering=0) as file:
+            while left > 0 and (piece := file.read(min(_PIECE, left))):
+                left -= len(piece)
+                lines = (rest + piece).splitlines(keepends=True) if b"\n" in piece else [rest + piece]
+                rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
+                if lines:
+                    yield tuple(lines)
+
+    def digests(self) -> list[bytes]:
+        """16 bytes a row, equal for equal conversations."""
+        return [one.digest for one in self.index_rows()]
+
+    def origins(self) -> Origins:
+        """File and line of each row, as a saved part keeps them."""
+        origins = Origins()
+        files = self.files
+        for one in self.index_rows():
+            origins.add(files[one.file], one.line)
+        return origins
+
+    def index(self) -> polars.DataFrame:
+        """Columns offset, size, file, line, digest (16 bytes)."""
+        import numpy
+        import polars
+
+        layout = numpy.dtype(
+            [("offset", "<u8"), ("size", "<u4"), ("line", "<u4"), ("file", "<u2"), ("facts", "<u2"), ("digest", "V16")]
+        )
+        with (self.folder / INDEX_FILE).open("rb") as file:
+            rows = numpy.frombuffer(file.read(self.rows * INDEX.size), layout)
+        digests = rows["digest"].tobytes()
+        return polars.DataFrame(
+            {
+                **{name: numpy.ascontiguousarray(rows[name]) for name in ("offset", "size", "file", "line")},
+                "digest": polars.Series(
+                    [digests[at : at + 16] for at in range(0, len(digests), 16)], dtype=polars.Binary
+                ),
+            }
+        )
+
+
+@lru_cache(maxsize=1)
+def _report_adapter() -> TypeAdapter[ReadReport]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(ReadReport)
