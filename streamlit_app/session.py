@@ -39,6 +39,7 @@ T = TypeVar("T")
 # Names in st.session_state. What a link should restore is in the URL instead.
 PENDING_FAILURE = "_pending_failure"
 PENDING_TOAST = "_pending_toast"
+SHOWN_PLACE = "_shown_place"
 CONFIRMED = "_confirmed"
 NAME_DIFFERS = "_name_differs"
 NEW_RUN_ID = "_new_run_id"

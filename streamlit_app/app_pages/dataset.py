@@ -12,6 +12,7 @@ from streamlit_app.ui.dataset_view import show_dataset
 from streamlit_app.ui.draft_view import ask_to_discard, show_draft
 from streamlit_app.ui.hub_import import show_import
 from streamlit_app.ui.link_rows import back_link, link_row
+from streamlit_app.ui.turned_page import page_of
 
 LISTED = 50
 
@@ -74,15 +75,16 @@ chosen = st.query_params.get(session.DATASET_PARAMETER)
 draft_id = st.query_params.get(session.DRAFT_PARAMETER)
 import_id = st.query_params.get(session.IMPORT_PARAMETER)
 
-if chosen or draft_id or import_id:
-    with errors.shown():
-        if chosen:
-            show_dataset(desk.datasets, desk.datasets.get(chosen))
-        elif draft_id:
-            show_draft(desk.datasets, draft_id, max_upload_mb=desk.settings.max_upload_mb)
-        else:
-            show_import(desk.datasets, import_id or "")
-        st.stop()
-    back_link(_("All datasets"))
-else:
-    show_list()
+with page_of((chosen, draft_id, import_id)):
+    if chosen or draft_id or import_id:
+        with errors.shown():
+            if chosen:
+                show_dataset(desk.datasets, desk.datasets.get(chosen))
+            elif draft_id:
+                show_draft(desk.datasets, draft_id, max_upload_mb=desk.settings.max_upload_mb)
+            else:
+                show_import(desk.datasets, import_id or "")
+            st.stop()
+        back_link(_("All datasets"))
+    else:
+        show_list()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import streamlit as st
 
 from backend.datasets import Datasets
 from backend.domain import Dataset
 from backend.domain_datasets import Draft
-from backend.errors import PhiDeskError
 from backend.i18n import _, ngettext
 from streamlit_app import session
 from streamlit_app.ui import confirm, draft_state, errors, numbers
@@ -23,27 +20,18 @@ from streamlit_app.ui.link_rows import back_link
 from streamlit_app.ui.safe_text import plain
 
 SHOWN_FILES = 3
-SHORT_PAGE_SECONDS = 0.4
-"""A short page scrolls to its top when the browser draws it. Without it, the dataset would open at the button's height."""
 
 
 def show_draft(datasets: Datasets, draft_id: str, *, max_upload_mb: int) -> None:
     """Raises NotFound."""
     state = draft_state.look_at(datasets, draft_id)
-    page = st.empty()
-    with page.container():
-        wish = _show(datasets, state, max_upload_mb)
+    wish = _show(datasets, state, max_upload_mb)
     if wish is None:
         return
-    page.empty()
-    with page.container(), st.spinner(_("Saving…"), show_time=True):
-        time.sleep(SHORT_PAGE_SECONDS)
-        try:
+    with errors.shown():
+        with st.spinner(_("Saving…"), show_time=True):
             dataset = wish.save(datasets, draft_id)
-        except PhiDeskError as error:
-            st.session_state[session.PENDING_FAILURE] = error.failure()
-            st.rerun()
-    _open(dataset)
+        _open(dataset)
 
 
 def _show(datasets: Datasets, state: DraftState, max_upload_mb: int) -> Wish | None:

@@ -115,8 +115,8 @@ def _show_card(finding: Finding, decide: Decide, key: str) -> None:
 
 
 def _places(finding: Finding) -> str:
-    """How many examples; nothing of what concerns a set as a whole."""
-    if not finding.rows:
+    """How many examples; nothing of what concerns a set as a whole, or when the title says it."""
+    if not finding.rows or numbers.count(finding.count) in finding.title:
         return ""
     if len(finding.rows) == 1 and finding.rows[0].line == 0 and finding.count == 1:
         return _("a whole file")
@@ -125,7 +125,8 @@ def _places(finding: Finding) -> str:
 
 def _show_choices(finding: Finding, decide: Decide, key: str) -> None:
     told = [f"**{_('Fix')}**: {plain(finding.fix)}" if finding.fix else "", plain(finding.advice)]
-    st.caption("  \n".join(filter(None, told)))
+    if any(told):
+        st.caption("  \n".join(filter(None, told)))
     choices = (
         ("fix", _("Fix"), ":material/build:", Decision.FIX, finding.fix),
         ("skip", _("Skip these"), ":material/remove_circle:", Decision.SKIP, finding.skip),

@@ -10,6 +10,7 @@ from backend.i18n import _, ngettext
 from streamlit_app import session
 from streamlit_app.ui import errors, numbers
 from streamlit_app.ui.draft_mapping import show_chat
+from streamlit_app.ui.safe_text import plain
 from streamlit_app.ui.sources_files import go_to_draft
 
 PREVIEWED = 3
@@ -29,17 +30,17 @@ def _open(dataset: Dataset) -> None:
 
 def show_rated_chats(datasets: Datasets) -> None:
     rated = datasets.rated_chats()
+    words = [plain(one) for one in rated.words()]
     if not rated.rows:
-        st.info(
-            _("No answer has a thumbs up yet. Rate answers in Chat: good ones become examples here."),
-            icon=":material/thumb_up:",
-        )
+        st.info("  \n".join(words), icon=":material/thumb_up:")
         st.page_link("app_pages/chat.py", label=_("Open Chat"), icon=":material/chat:")
         return
     count = len(rated.rows)
     st.write(
         ngettext("{n} answer with a thumbs up.", "{n} answers with a thumbs up.", count).format(n=numbers.count(count))
     )
+    if words:
+        st.caption("  \n".join(words))
     for number, messages in enumerate(rated.rows[:PREVIEWED], start=1):
         with st.container(border=True, gap="small", key=f"rated_{number}"):
             show_chat(messages)
