@@ -6,6 +6,7 @@ Each pattern would rather miss one than raise a false alarm: dates, prices and o
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -96,9 +97,9 @@ def find_private(text: str) -> list[Private]:
         _take(found, MAIL, _MAIL, text, lambda value: not _NO_MAIL.search(value))
     for start, end in numbers:
         for match in _PHONE.finditer(text, max(0, start - 3), end + 3):
-            if _is_phone(match, text) and not _overlaps(found, match.start(), match.end()):
-                found.append(Private(PHONE, match.start(), match.end()))
-    return sorted(found, key=lambda hit: hit.start)
+            if _is_phone(match, text):
+                _add(found, Private(PHONE, match.start(), match.end()))
+    return found
 
 
 def replace_private(text: str, codes: frozenset[str]) -> str:
@@ -150,16 +151,22 @@ def _take(
     """Takes what the pattern finds, in all of the text or around start..end."""
     until = len(text) if end is None else end + _AROUND
     for match in pattern.finditer(text, max(0, start - _AROUND), until):
-        if is_real(match[0]) and not _overlaps(found, match.start(), match.end()):
-            found.append(Private(code, match.start(), match.end()))
+        if is_real(match[0]):
+            _add(found, Private(code, match.start(), match.end()))
 
 
 def _digits(value: str) -> int:
     return sum(map(str.isdigit, value))
 
 
-def _overlaps(found: list[Private], start: int, end: int) -> bool:
-    return any(start < hit.end and hit.start < end for hit in found)
+def _add(found: list[Private], hit: Private) -> None:
+    """In the order of the text; a hit that overlaps one that is there already is dropped."""
+    place = bisect(found, hit.start, key=lambda one: one.start)
+    is_free = (not place or found[place - 1].end <= hit.start) and (
+        place == len(found) or hit.end <= found[place].start
+    )
+    if is_free:
+        found.insert(place, hit)
 
 
 def _pieces(text: str, codes: frozenset[str], shown: Callable[[str, str], str]) -> Iterator[str]:

@@ -116,3 +116,22 @@ def test_check_digits_refuse_nine_numbers_of_ten(number: int) -> None:
     assert sum(is_card(f"4{number:014}{last}") for last in range(10)) == 1
     ibans = [f"DE{check:02}37040044{number % 10**10:010}" for check in range(2, 99)]
     assert sum(map(is_iban, ibans)) == 1
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        pytest.param("anna.schmidt@firma.de " * 20_000, 20_000, id="mails"),
+        pytest.param("+49 711 1234567, " * 5_000, 5_000, id="phones"),
+        pytest.param("1" * 500_000, 0, id="digits"),
+        pytest.param("1 " * 200_000, 0, id="spaced digits"),
+        pytest.param("a" * 500_000 + "@", 0, id="one word"),
+        pytest.param("@" * 200_000, 0, id="at signs"),
+        pytest.param("eyJ" * 100_000, 0, id="a token"),
+        pytest.param("-----BEGIN " * 20_000 + "PRIVATE KEY", 0, id="PEM"),
+        pytest.param("AB12 " * 50_000, 0, id="accounts"),
+    ],
+)
+def test_no_text_takes_for_ever(text: str, count: int) -> None:
+    assert len(find_private(text)) == count
