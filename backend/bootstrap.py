@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from backend.azure.target import AzureTarget
 from backend.chatting import Chatting
+from backend.conversations import Conversations
 from backend.datasets import Datasets
 from backend.deployments import Deployments
 from backend.errors import BadInput, Conflict
@@ -17,6 +18,7 @@ from backend.evaluation import Evaluation
 from backend.i18n import _
 from backend.local.target import LocalTarget
 from backend.settings import Settings, quiet_vendors
+from backend.studio.rated_chats import collect
 from backend.target import Target
 from backend.training import Training
 
@@ -47,7 +49,12 @@ def build(settings: Settings | None = None) -> Desk:
 def assemble(settings: Settings, targets: Mapping[str, Target], target: Target) -> Desk:
     """The services over the target in use."""
     hub_token = settings.hf_token.get_secret_value() if settings.hf_token else None
-    datasets = Datasets(settings.datasets_folder, hub_token=hub_token)
+    datasets = Datasets(
+        settings.datasets_folder,
+        hub_token=hub_token,
+        resolve=_tokenizer_finder(targets),
+        rated=lambda: collect(Conversations(settings.database).rated()),
+    )
     return Desk(
         settings=settings,
         targets=targets,
@@ -58,6 +65,16 @@ def assemble(settings: Settings, targets: Mapping[str, Target], target: Target) 
         chatting=Chatting(target, settings.database),
         evaluation=Evaluation(target, datasets),
     )
+
+
+def _tokenizer_finder(targets: Mapping[str, Target]) -> Callable[[str], str]:
+    """Where a base model's tokenizer is: on this computer, whichever target trains."""
+    here = next((target for target in targets.values() if isinstance(target, LocalTarget)), None)
+
+    def find(base: str) -> str:
+        return base if here is None or base.startswith("azureml:") else here.bases.resolve(base)
+
+    return find
 
 
 def choose_target(desk: Desk, name: str) -> Desk:
