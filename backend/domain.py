@@ -57,6 +57,7 @@ class Feature(StrEnum):
     MACHINES = "machines"
     NEW_KEY = "new_key"
     PUBLISH_FLOW = "publish_flow"
+    DATA_ASSETS = "data_assets"
 
 
 @dataclass(frozen=True)

@@ -215,3 +215,13 @@ class Version:
     added: int = 0
     removed: int = 0
     edited: int = 0
+
+
+@dataclass(frozen=True)
+class DataAsset:
+    """Data that a place keeps under a name, in its newest version. `kind` is the place's own word (uri_file, ...)."""
+
+    name: str
+    version: str
+    kind: str
+    created_at: datetime | None = None

@@ -2,12 +2,12 @@
 
 A target never raises its vendor's errors (HOUSE 16), never blocks in `submit`, `create` or `deploy`,
 and treats cancelling or deleting what is already gone as success. What a place may lack (`setup`, `machines`, `costs`,
-`flows`) is None there, and `unsupported` says why in words.
+`flows`, `data_assets`) is None there, and `unsupported` says why in words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +25,7 @@ from backend.domain import (
     MetricPoint,
     Model,
 )
+from backend.domain_datasets import DataAsset
 from backend.domain_setup import (
     Check,
     Choice,
@@ -213,6 +214,22 @@ class Flows(Protocol):
     def publications(self) -> Sequence[Publication]: ...
 
 
+class DataAssets(Protocol):
+    """Data that is kept at the place itself, to be looked at and used like a file."""
+
+    def list(self) -> Sequence[DataAsset]:
+        """The newest version of each, newest first."""
+
+    def download(
+        self, name: str, version: str, folder: Path, on_progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> Path:
+        """Copy its files into a new folder in `folder`; returns it. It appears whole or not at all.
+
+        `on_progress` is told bytes done and in all. Raises NotFound, Conflict where that folder is there already,
+        BadInput for an asset whose files can't be reached from here.
+        """
+
+
 class Target(Protocol):
     name: str
     title: str
@@ -224,6 +241,7 @@ class Target(Protocol):
     machines: Machines | None
     costs: Costs | None
     flows: Flows | None
+    data_assets: DataAssets | None
 
     def check(self) -> Sequence[Check]:
         """Every precondition, met or not."""

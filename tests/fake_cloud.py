@@ -5,9 +5,10 @@ Everything long waits until a test moves it on: `let_in`, `finish`, `make_ready`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 from backend.domain import (
     DEFAULT_HOSTING,
@@ -21,6 +22,7 @@ from backend.domain import (
     JobSpec,
     Model,
 )
+from backend.domain_datasets import DataAsset
 from backend.domain_setup import (
     Check,
     CodeFile,
@@ -236,6 +238,35 @@ class FakeFlows:
         return list(self.published)
 
 
+class FakeDataAssets:
+    """`kept` are files by asset and version."""
+
+    def __init__(self, cloud: FakeCloud) -> None:
+        self.cloud = cloud
+        self.kept: dict[tuple[str, str], dict[str, bytes]] = {}
+
+    def list(self) -> Sequence[DataAsset]:
+        self.cloud.must_be_ready()
+        return [DataAsset(name, version, "uri_folder", self.cloud.clock.moment) for name, version in self.kept]
+
+    def download(
+        self, name: str, version: str, folder: Path, on_progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> Path:
+        self.cloud.must_be_ready()
+        files = self.kept.get((name, version))
+        if files is None:
+            raise NotFound(f"There is no data asset {name}, version {version}.", code="no_such_data_asset")
+        made = folder / f"{name}-{version}"
+        if made.exists():
+            raise Conflict(f"{made} is there already.", code="folder_exists")
+        made.mkdir(parents=True)
+        for path, content in files.items():
+            (made / path).write_bytes(content)
+        total = sum(map(len, files.values()))
+        on_progress(total, total)
+        return made
+
+
 class FakeCloud(FakeTarget):
     name = "cloud"
     title = "Cloud"
@@ -246,6 +277,7 @@ class FakeCloud(FakeTarget):
     machines: FakeMachines
     costs: FakeCosts
     flows: FakeFlows
+    data_assets: FakeDataAssets
 
     def __init__(self) -> None:
         super().__init__()
@@ -258,6 +290,7 @@ class FakeCloud(FakeTarget):
         self.endpoints = CloudEndpoints(self, self.models)
         self.costs = FakeCosts(self)
         self.flows = FakeFlows(self)
+        self.data_assets = FakeDataAssets(self)
 
     def connect(self) -> None:
         """As a person does on Setup: signed in, and everything needed is chosen."""

@@ -32,7 +32,7 @@ from backend.domain import (
 )
 from backend.domain_setup import Check, CodeFile
 from backend.errors import BadInput, Conflict, NotFound, Unavailable
-from backend.target import Costs, Flows, Machines, Setup
+from backend.target import Costs, DataAssets, Flows, Machines, Setup
 
 FIRST_MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 RESULT = {
@@ -359,11 +359,15 @@ class FakeTarget:
     def __init__(self) -> None:
         clock = Clock()
         self.clock = clock
-        self.unsupported: dict[Feature, str] = {Feature.TRAFFIC_SPLIT: "One model answers everything here."}
+        self.unsupported: dict[Feature, str] = {
+            Feature.TRAFFIC_SPLIT: "One model answers everything here.",
+            Feature.DATA_ASSETS: "No data is kept here.",
+        }
         self.setup: Setup | None = None
         self.machines: Machines | None = None
         self.costs: Costs | None = None
         self.flows: Flows | None = None
+        self.data_assets: DataAssets | None = None
         self.jobs = FakeJobs(clock)
         self.models = FakeModels(clock, self.jobs)
         self.endpoints = FakeEndpoints(clock, self.models)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from backend.azure.asset_source import AzureDataAssets
 from backend.azure.checks import AzureChecks
 from backend.azure.connection import Connection
 from backend.azure.costs import AzureCosts
@@ -18,7 +19,7 @@ from backend.domain import Feature
 from backend.domain_setup import Check
 from backend.i18n import _
 from backend.settings import Settings
-from backend.target import Costs, Endpoints, Flows, Jobs, Machines, Models, Setup
+from backend.target import Costs, DataAssets, Endpoints, Flows, Jobs, Machines, Models, Setup
 
 
 class AzureTarget:
@@ -39,6 +40,7 @@ class AzureTarget:
         self.machines: Machines | None = machines
         self.endpoints: Endpoints = endpoints
         self.flows: Flows | None = AzureFlows(self.connection, self.operations, endpoints)
+        self.data_assets: DataAssets | None = AzureDataAssets(self.connection)
         self.costs: Costs | None = AzureCosts(self.connection, self.operations, endpoints, jobs)
         self.setup: Setup | None = AzureSetup(self.connection, self.operations, self.checks)
 

@@ -13,7 +13,7 @@ from backend.local.jobs import LocalJobs
 from backend.local.machine import check_machine
 from backend.local.registry import MODEL_NAME, LocalModels
 from backend.settings import Settings
-from backend.target import Costs, Endpoints, Flows, Jobs, Machines, Models, Setup
+from backend.target import Costs, DataAssets, Endpoints, Flows, Jobs, Machines, Models, Setup
 
 
 class LocalTarget:
@@ -26,6 +26,7 @@ class LocalTarget:
             Feature.TRAFFIC_SPLIT: _("An endpoint on this computer has one model, which answers everything."),
             Feature.COST: _("This computer costs nothing but its power."),
             Feature.MACHINES: _("This computer is the only machine here."),
+            Feature.DATA_ASSETS: _("Data assets are kept in a cloud workspace; here, choose a file or a folder."),
             Feature.PUBLISH_FLOW: _("The flow runs on this computer; see flows/chat to run it elsewhere."),
         }
         self.models: Models = LocalModels(settings.home, settings.runs_folder)
@@ -35,6 +36,7 @@ class LocalTarget:
         self.machines: Machines | None = None
         self.costs: Costs | None = None
         self.flows: Flows | None = None
+        self.data_assets: DataAssets | None = None
         self.endpoints: Endpoints = LocalEndpoints(settings.endpoints_folder, self.bases, self._name_of)
 
     def _name_of(self, model: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.domain import BUILT_IN_MODEL, EndpointState, Hosting, JobKind, JobState
+from backend.domain import BUILT_IN_MODEL, EndpointState, Feature, Hosting, JobKind, JobState
 from backend.errors import BadInput, Conflict, NotFound
 from backend.target import Target
 from tests.contract.conftest import Harness
@@ -267,3 +267,14 @@ def test_every_check_that_is_not_met_says_why_or_is_plain(target: Target) -> Non
     checks = target.check()
     assert checks
     assert all(check.name and check.what for check in checks)
+
+
+def test_data_assets_are_there_or_their_absence_is_explained(target: Target, tmp_path: Path) -> None:
+    if target.data_assets is None:
+        assert target.unsupported[Feature.DATA_ASSETS].endswith(".")
+        return
+    for name, version in (("nothing-like-it", "1"), ("../up", "1"), ("nothing-like-it", "../1")):
+        with pytest.raises(NotFound):
+            target.data_assets.download(name, version, tmp_path / "assets")
+    assert not list(tmp_path.rglob("assets/*"))
+    assert all(asset.name and asset.kind for asset in target.data_assets.list())
