@@ -6,7 +6,6 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,21 @@ import orjson
 from pydantic import TypeAdapter
 
 from backend.domain import Dataset
-from backend.domain_datasets import Decision, FormatKind, RecordFormat
+from backend.domain_datasets import FormatKind, ReadReport, Severity, SplitChoice
 from backend.errors import BadInput, PhiDeskError
-from backend.i18n import _
+from backend.i18n import _, ngettext
 from backend.studio import hub_rows
 from backend.studio.background_process import tell, tell_failure
-from backend.studio.conversion import canonical_line, converter
-from backend.studio.dataset_folder import Input, save_split
-from backend.studio.formats import recognise
+from backend.studio.copy_making import make_working_copy
 from backend.studio.hub_import import RECORDS
 from backend.studio.hub_request import HubRequest
-from backend.studio.repairs import repair
+from backend.studio.records import SourceFile
+from backend.studio.saving import RowSet, save_split
 
 _REQUEST = TypeAdapter(HubRequest)
 TELL_SECONDS = 0.5
+SMALL_BYTES = 8 * 1024 * 1024
+"""Up to here one process reads the rows."""
 
 
 def fetch(place: Path) -> None:
@@ -52,7 +52,7 @@ def fetch(place: Path) -> None:
         raise SystemExit(1) from error
     finally:
         shutil.rmtree(place / "arrow", ignore_errors=True)
-        (place / "rows.jsonl").unlink(missing_ok=True)
+        shutil.rmtree(place / "copy", ignore_errors=True)
         if not is_kept:
             records.unlink(missing_ok=True)
 
@@ -61,65 +61,48 @@ def save(
     folder: Path, request: HubRequest, records: Path, place: Path, detail: Mapping[str, Any], tell_phase: Progress
 ) -> Dataset:
     """A dataset of the records that become conversations. Raises BadInput where a format or a decision is missing."""
-    form = request.mapping or _recognised(request, records)
-    usable, left_out = place / "rows.jsonl", 0
-    convert, first_flaw = converter(form), ""
-    with records.open("rb") as lines, usable.open("wb") as file:
-        for number, line in enumerate(lines, start=1):
-            record = orjson.loads(line)
-            made = convert(record)
-            if made.flaw and request.decisions.get(made.flaw.code) == Decision.FIX:
-                made = repair(made.flaw.code, record, form)
-            if made.messages is not None:
-                file.write(canonical_line(made.messages) + b"\n")
-            elif made.flaw:
-                if not request.skip_bad and request.decisions.get(made.flaw.code) != Decision.SKIP:
-                    raise _bad_rows(request, number, made.flaw.message)
-                left_out += 1
-                first_flaw = first_flaw or made.flaw.message
-            tell_phase("checking", done=file.tell() / max(1, records.stat().st_size), rows=number)
-    if not usable.stat().st_size:
-        raise BadInput(
-            _("No row of {id} can be used.").format(id=request.hub_id),
-            why=first_flaw,
-            how_to_fix=_("Choose a chat dataset, such as HuggingFaceH4/ultrachat_200k."),
-            code="no_usable_rows",
-        )
-    tell_phase("saving", rows=detail["rows_read"])
+    size = records.stat().st_size
+    copy = make_working_copy(
+        [SourceFile(records, request.hub_id)],
+        place / "copy",
+        mapping=request.mapping,
+        decisions=request.decisions,
+        on_progress=lambda done, rows: tell_phase("checking", done=done, rows=rows, bytes=size),
+        workers=0 if size < SMALL_BYTES else None,
+    )
+    report = copy.report()
+    _require_usable(request, report)
+    tell_phase("saving", rows=report.rows)
     return save_split(
         folder,
-        Input(usable),
+        [RowSet(request.title, copy.path, copy.origins(), digests=copy.digests())],
         request.title,
         "hub",
-        fraction=request.eval_fraction,
-        seed=request.seed,
-        skip_bad=True,
-        **detail,
-        rows_left_out=left_out,
+        SplitChoice(request.eval_fraction, seed=request.seed),
+        detail={**detail, "rows_left_out": report.rows - report.good_rows},
     )
 
 
-def _recognised(request: HubRequest, records: Path) -> RecordFormat:
-    with records.open("rb") as lines:
-        form = recognise([orjson.loads(line) for line in islice(lines, 200)])
-    if form.kind == FormatKind.UNKNOWN or not form.is_sure:
+def _require_usable(request: HubRequest, report: ReadReport) -> None:
+    if report.format.kind == FormatKind.UNKNOWN or not (report.format.is_sure or request.mapping):
         raise BadInput(
             _("It is not clear which columns of {id} hold question and answer (its columns: {columns}).").format(
-                id=request.hub_id, columns=", ".join(form.columns)
+                id=request.hub_id, columns=", ".join(report.format.columns)
             ),
             how_to_fix=_("Say which: --map question=... --map answer=... on the command line, or on the page."),
             code="format_not_sure",
         )
-    return form
-
-
-def _bad_rows(request: HubRequest, number: int, message: str) -> BadInput:
-    return BadInput(
-        _("Row {number} of {id} can't be used.").format(number=number, id=request.hub_id),
-        why=message,
-        how_to_fix=_("Let such rows be fixed or left out."),
-        code="bad_rows",
-    )
+    open_ones = [one for one in report.findings if one.severity == Severity.REFUSED and one.decision is None]
+    if open_ones and (not request.skip_bad or not report.good_rows):
+        first = open_ones[0].rows[0] if open_ones[0].rows else None
+        raise BadInput(
+            ngettext(
+                "{count} row of {id} can't be used.", "{count} rows of {id} can't be used.", report.bad_rows
+            ).format(count=report.bad_rows, id=request.hub_id),
+            why=_("Row {line}: {detail}").format(line=first.line, detail=first.detail) if first else open_ones[0].title,
+            how_to_fix=_("Let such rows be fixed or left out, or choose a chat dataset."),
+            code="bad_rows",
+        )
 
 
 class Progress:

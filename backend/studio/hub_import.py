@@ -11,9 +11,9 @@ import secrets
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -21,7 +21,11 @@ from backend.domain import Failure
 from backend.errors import BadInput, NotFound, PhiDeskError, Unavailable
 from backend.i18n import _
 from backend.studio import background_process
+from backend.studio.file_lock import locked
 from backend.studio.hub_request import HubRequest
+
+if TYPE_CHECKING:
+    from backend.studio.drafts import Drafts
 
 RECORDS = "records.jsonl"
 """In an import's folder: the rows as the Hub has them, one JSON object a line."""
@@ -43,7 +47,8 @@ class HubImport:
     """`phase` is waiting, downloading, checking, saving, done or failed; `done` is 0..1 where known.
 
     `rows` and `bytes` are what has come so far. When it is done there is a `dataset_id`, or `records` (a file of the
-    rows as the Hub has them, to be looked at as a draft) with the `source_detail` that makes a run reproducible.
+    rows as the Hub has them) with the `source_detail` that makes a run reproducible; once `hand_over` took them, a
+    `draft_id`.
     """
 
     id: str
@@ -57,6 +62,7 @@ class HubImport:
     title: str = ""
     records: Path | None = None
     source_detail: Mapping[str, Any] = field(default_factory=dict)
+    draft_id: str = ""
 
     @property
     def is_final(self) -> bool:
@@ -93,7 +99,7 @@ def read_import(folder: Path, import_id: str) -> HubImport:
     asked = orjson.loads((place / "request.json").read_bytes())["request"]
     progress = background_process.read_progress(place)
     records = place / RECORDS
-    return HubImport(
+    state = HubImport(
         id=import_id,
         hub_id=asked["hub_id"],
         phase=progress["phase"],
@@ -105,7 +111,26 @@ def read_import(folder: Path, import_id: str) -> HubImport:
         title=asked["name"] or asked["hub_id"].rstrip("/").split("/")[-1],
         records=records if progress["phase"] == "done" and records.exists() else None,
         source_detail=progress.get("source_detail", {}),
+        draft_id=_draft_of(place),
     )
+    if state.phase == "done" and not (state.records or state.dataset_id or state.draft_id):
+        return replace(state, phase="failed", failure=_records_gone().failure())
+    return state
+
+
+def hand_over(folder: Path, import_id: str, drafts: Drafts) -> HubImport:
+    """As `read_import`; when it is done, its records become a draft, which owns them: once, whoever asks."""
+    state = read_import(folder, import_id)
+    if state.records is None:
+        return state
+    place = _place(folder, import_id)
+    with locked(place / "lock"):
+        state = read_import(folder, import_id)
+        if state.records is not None:
+            draft = drafts.open([(state.hub_id, state.records)], state.title, origin="hub", detail=state.source_detail)
+            background_process.write_facts(place / "draft.json", {"draft_id": draft.id})
+            state = read_import(folder, import_id)
+    return state
 
 
 def cancel_import(folder: Path, import_id: str) -> None:
@@ -147,6 +172,21 @@ def _place(folder: Path, import_id: str) -> Path:
     if not _IMPORT_ID.fullmatch(import_id) or not (place / "request.json").exists():
         raise NotFound(_("There is no import {id}.").format(id=import_id), code="no_such_import")
     return place
+
+
+def _draft_of(place: Path) -> str:
+    try:
+        return str(orjson.loads((place / "draft.json").read_bytes())["draft_id"])
+    except FileNotFoundError:
+        return ""
+
+
+def _records_gone() -> PhiDeskError:
+    return PhiDeskError(
+        _("What was imported is not here any more."),
+        how_to_fix=_("Look among the unfinished datasets, or start the import again."),
+        code="records_gone",
+    )
 
 
 def _drop_rows(place: Path) -> None:

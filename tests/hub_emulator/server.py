@@ -64,6 +64,11 @@ class HubEmulator:
     def paths(self) -> list[str]:
         return [request.path for request in self.asked]
 
+    def forget(self) -> None:
+        """As new, for the next test."""
+        for kept in (self.repos, self.moved, self.tokens, self.faults, self.asked, self.unknown):
+            kept.clear()
+
     def answer(self, request: Request) -> tuple[Reply, Fault | None]:
         self.asked.append(request)
         fault = next((fault for fault in self.faults if fault.takes(request)), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,15 @@ from backend.datasets import Datasets
 from backend.domain_datasets import Decision, FormatKind, RecordFormat
 from backend.errors import BadInput, NoRoom, NotFound, Unavailable
 from backend.studio import hub_import
+from backend.studio.drafts import Drafts
 from backend.studio.hub_errors import in_words
 from backend.studio.hub_import import HubImport
 from backend.studio.hub_request import HubRequest
 from backend.studio.hub_rows import spans_of
 from tests.contract.waiting import wait_until
 from tests.hub_emulator import HubEmulator, Repo
-from tests.hub_emulator.fixtures import hub
+from tests.hub_emulator.warm_fetch import WarmFetch
 from tests.unit.conversations import rows
-
-__all__ = ["hub"]
 
 pytestmark = pytest.mark.slow
 CARD = """---
@@ -43,9 +42,30 @@ configs:
 REQUEST = HubRequest("someone/chats")
 
 
+@pytest.fixture(scope="module")
+def module_hub() -> Iterator[HubEmulator]:
+    with HubEmulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def warm(module_hub: HubEmulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmFetch]:
+    with WarmFetch(module_hub, tmp_path_factory.mktemp("warm")) as fetch:
+        yield fetch
+
+
+@pytest.fixture
+def hub(module_hub: HubEmulator) -> Iterator[HubEmulator]:
+    yield module_hub
+    module_hub.require_all_known()
+    module_hub.forget()
+
+
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def speak_to_the_emulator(module_hub: HubEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setenv("HF_ENDPOINT", module_hub.endpoint)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
 
 
 @pytest.fixture
@@ -101,50 +121,47 @@ def test_an_import_can_be_stopped_and_leaves_no_dataset(datasets: Datasets, layo
     ],
 )
 def test_a_wrong_part_is_named_with_what_there_is(
-    datasets: Datasets, layout: Path, config: str, split: str, code: str, named: str
+    warm: WarmFetch, layout: Path, config: str, split: str, code: str, named: str
 ) -> None:
-    with pytest.raises(BadInput) as caught:
-        datasets.create_from_hub(HubRequest(str(layout), config, split))
-    assert caught.value.code == code and named in caught.value.how_to_fix
+    failure = warm.get(HubRequest(str(layout), config, split)).failure
+    assert failure is not None and failure.code == code and named in failure.how_to_fix
 
 
-def test_a_dataset_of_unknown_columns_is_refused_with_them(datasets: Datasets, tmp_path: Path) -> None:
+def test_columns_that_say_nothing_must_be_mapped(warm: WarmFetch, tmp_path: Path) -> None:
     folder = tmp_path / "other"
     folder.mkdir()
-    (folder / "train.jsonl").write_text(
-        "".join(json.dumps({"left": f"l{n}", "right": f"r{n}"}) + "\n" for n in range(9))
-    )
-    with pytest.raises(BadInput) as caught:
-        datasets.create_from_hub(HubRequest(str(folder)))
-    assert caught.value.code == "format_not_sure" and "left, right" in caught.value.what
+    lines = [json.dumps({"left": f"left of {n}", "right": f"right of {n}"}) for n in range(9)]
+    (folder / "train.jsonl").write_text("\n".join(lines))
+    failure = warm.get(HubRequest(str(folder)), as_draft=False).failure
+    assert failure is not None and failure.code == "format_not_sure" and "left, right" in failure.what
     mapping = RecordFormat(FormatKind.MAPPED, {"question": "left", "answer": "right"}, ("left", "right"))
-    dataset = datasets.create_from_hub(HubRequest(str(folder), mapping=mapping, seed=3))
+    done = warm.get(HubRequest(str(folder), mapping=mapping, seed=3), as_draft=False)
+    datasets = Datasets(warm.folder)
+    dataset = datasets.get(done.dataset_id)
     answers = {row.messages[-1].content for row in datasets.preview(dataset.id, "train", 0, 100)}
-    assert answers < {f"r{n}" for n in range(9)} and len(answers) == dataset.train_rows == 7
+    assert answers < {f"right of {n}" for n in range(9)} and len(answers) == dataset.train_rows == 7
 
 
 @pytest.mark.parametrize(
-    ("request_", "rows", "left_out"),
+    ("decisions", "skip_bad", "saved"),
     [
-        (HubRequest("", decisions={"last_turn_not_assistant": Decision.FIX}), 6, 0),
-        (HubRequest("", decisions={"last_turn_not_assistant": Decision.SKIP}, skip_bad=False), 5, 1),
+        ({"last_turn_not_assistant": Decision.FIX}, True, 6),
+        ({"last_turn_not_assistant": Decision.SKIP}, False, 5),
+        ({}, True, 5),
+        ({}, False, 0),
     ],
 )
 def test_what_was_decided_about_bad_rows_is_done(
-    datasets: Datasets, tmp_path: Path, request_: HubRequest, rows: int, left_out: int
+    warm: WarmFetch, tmp_path: Path, decisions: dict[str, Decision], skip_bad: bool, saved: int
 ) -> None:
     folder = unfinished_chats(tmp_path / "unfinished")
-    dataset = datasets.create_from_hub(replace(request_, hub_id=str(folder)))
-    assert dataset.train_rows + dataset.eval_rows == rows
-    assert (dataset.source_detail["rows_read"], dataset.source_detail["rows_left_out"]) == (6, left_out)
-
-
-def test_bad_rows_nobody_decided_about_stop_an_import_that_must_be_clean(datasets: Datasets, tmp_path: Path) -> None:
-    folder = unfinished_chats(tmp_path / "unfinished")
-    with pytest.raises(BadInput) as caught:
-        datasets.create_from_hub(HubRequest(str(folder), skip_bad=False))
-    assert caught.value.code == "bad_rows" and "Row 6" in caught.value.what
-    assert datasets.list() == []
+    done = warm.get(HubRequest(str(folder), decisions=decisions, skip_bad=skip_bad), as_draft=False)
+    if not saved:
+        assert done.failure is not None and done.failure.code == "bad_rows" and "Row 6" in done.failure.why
+        return
+    dataset = Datasets(warm.folder).get(done.dataset_id)
+    assert dataset.train_rows + dataset.eval_rows == saved
+    assert (dataset.source_detail["rows_read"], dataset.source_detail["rows_left_out"]) == (6, 6 - saved)
 
 
 def unfinished_chats(folder: Path) -> Path:
@@ -169,18 +186,17 @@ def parquet(table: list[dict[str, Any]]) -> bytes:
     return file.getvalue()
 
 
-def chats(hub: HubEmulator, count: int = 40) -> Repo:
+def chats(hub: HubEmulator, name: str = "someone/chats", count: int = 40) -> Repo:
     table = [{"prompt": "p", "prompt_id": str(number), **one} for number, one in enumerate(rows(count))]
     card = CARD.replace("configs:", "license: mit\nconfigs:", 1).encode()
     parts = {"train_sft-0": table[:25], "train_sft-1": table[25:], "test_sft-0": table[:5]}
     files = {f"data/{name}.parquet": parquet(part) for name, part in parts.items()}
-    return hub.add(Repo("someone/chats", {"README.md": card, **files}))
+    return hub.add(Repo(name, {"README.md": card, **files}))
 
 
-def records_of(datasets: Datasets, request: HubRequest) -> tuple[HubImport, list[dict[str, Any]]]:
-    """What an import as a draft hands over."""
-    started = datasets.start_hub_import(request, as_draft=True)
-    done = wait_until(lambda: _final(datasets.hub_import(started.id)), "the import", 120)
+def records_of(warm: WarmFetch, request: HubRequest, token: str = "") -> tuple[HubImport, list[dict[str, Any]]]:
+    """What an import as a draft has to hand over."""
+    done = warm.get(request, token)
     assert done.failure is None, done.failure
     return done, [json.loads(line) for line in done.records.read_bytes().splitlines()]
 
@@ -189,81 +205,94 @@ def _final(state: HubImport) -> HubImport | None:
     return state if state.is_final else None
 
 
-def test_an_import_as_a_draft_hands_over_the_records_of_one_commit(hub: HubEmulator, datasets: Datasets) -> None:
+def test_an_import_becomes_a_draft_once_and_remembers_its_commit(hub: HubEmulator, warm: WarmFetch) -> None:
     repo = chats(hub)
     commit = repo.refs["main"]
-    done, records = records_of(datasets, HubRequest(repo.id, split="train_sft[20:30]+test_sft[:2]"))
+    done, records = records_of(warm, HubRequest(repo.id, split="train_sft[20:30]+test_sft[:2]"))
     assert [one["prompt_id"] for one in records] == [*map(str, range(20, 30)), "0", "1"]
     assert records[0]["messages"][0] == {"role": "user", "content": "Question 20?"}
-    assert done.source_detail["revision"] == commit and done.source_detail["licence"] == "mit"
     assert (done.rows, done.bytes, done.title) == (12, done.records.stat().st_size, "chats")
-    repo.commit({"data/train_sft-0.parquet": parquet([{"messages": [], "prompt_id": "new"}])})
-    _again, same = records_of(datasets, HubRequest(repo.id, split="train_sft[:1]", revision=commit))
-    assert same[0]["prompt_id"] == "0"
-    hub_import.forget_import(datasets.folder, done.id)
+    drafts = Drafts(warm.folder / ".drafts")
+    drafted = hub_import.hand_over(warm.folder, done.id, drafts)
+    assert hub_import.hand_over(warm.folder, done.id, drafts).draft_id == drafted.draft_id
+    assert [draft.id for draft in drafts.list()] == [drafted.draft_id] and drafted.records is None
+    hub_import.forget_import(warm.folder, done.id)  # the draft lives on its own
+    draft = drafts.get(drafted.draft_id)
+    assert (draft.name, draft.files, draft.report.good_rows) == ("chats", ("someone/chats",), 12)
+    assert drafts.page(draft.id, 0, 1).rows[0][1].messages[0].content == "Question 20?"
+    origin, detail = drafts.detail(draft.id)
+    assert (origin, detail["revision"], detail["licence"]) == ("hub", commit, "mit")
     with pytest.raises(NotFound):
-        datasets.hub_import(done.id)
+        hub_import.read_import(warm.folder, done.id)
+
+
+def test_a_pinned_revision_gives_the_rows_of_then(hub: HubEmulator, warm: WarmFetch) -> None:
+    repo = chats(hub)
+    commit = repo.refs["main"]
+    repo.commit({"data/train_sft-0.parquet": parquet([{"prompt": "p", "prompt_id": "new", **rows(1)[0]}])})
+    _done, then = records_of(warm, HubRequest(repo.id, split="train_sft[:1]", revision=commit))
+    _done, now = records_of(warm, HubRequest(repo.id, split="train_sft[:1]"))
+    assert (then[0]["prompt_id"], now[0]["prompt_id"]) == ("0", "new")
 
 
 @pytest.mark.parametrize("split", ["train_sft", "train_sft[:10%]", "train_sft[-3:]"])
 def test_a_part_whose_rows_are_not_known_beforehand_is_downloaded(
-    hub: HubEmulator, datasets: Datasets, split: str
+    hub: HubEmulator, warm: WarmFetch, split: str
 ) -> None:
     repo = chats(hub)
-    _done, records = records_of(datasets, HubRequest(repo.id, split=split))
+    _done, records = records_of(warm, HubRequest(repo.id, split=split))
     wanted = {"train_sft": range(40), "train_sft[:10%]": range(4), "train_sft[-3:]": range(37, 40)}[split]
     assert [one["prompt_id"] for one in records] == [str(number) for number in wanted]
-    assert not any("test_sft" in path and "/resolve/" in path for path in hub.paths())
+    assert not any("test_sft" in path for path in hub.paths())
 
 
-def test_columns_of_mixed_types_and_pictures_come_as_records_too(hub: HubEmulator, datasets: Datasets) -> None:
+def test_columns_of_mixed_types_and_pictures_come_as_records_too(hub: HubEmulator, warm: WarmFetch) -> None:
     turns = [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}, {"role": "assistant", "content": "Ho"}]
     lines = [{"messages": turns, "meta": {"a": 1}}, {"messages": turns[1:], "meta": [2]}]
     hub.add(Repo("someone/mixed", {"train.jsonl": "".join(json.dumps(line) + "\n" for line in lines).encode()}))
-    _done, records = records_of(datasets, HubRequest("someone/mixed", split="train[:2]"))
+    _done, records = records_of(warm, HubRequest("someone/mixed", split="train[:2]"))
     assert records == lines
     seen = [{"picture": b"\x89PNG", "question": f"q{n}", "answer": f"a{n}"} for n in range(3)]
     hub.add(Repo("someone/seen", {"train.parquet": parquet(seen)}))
-    _done, records = records_of(datasets, HubRequest("someone/seen"))
+    _done, records = records_of(warm, HubRequest("someone/seen"))
     assert records == [{"question": f"q{n}", "answer": f"a{n}"} for n in range(3)]
 
 
 @pytest.mark.parametrize("split", ["train_sft[:2]", "train_sft"])
-def test_a_gated_dataset_opens_with_the_token_of_one_who_accepted(hub: HubEmulator, tmp_path: Path, split: str) -> None:
-    repo = chats(hub)
+def test_a_gated_dataset_opens_with_the_token_of_one_who_accepted(
+    hub: HubEmulator, warm: WarmFetch, split: str
+) -> None:
+    repo = chats(hub, f"gated/{len(split)}")
     repo.gated, repo.readers = "auto", {"hf_accepted"}
-    datasets = Datasets(tmp_path / "datasets", hub_token="hf_accepted")
-    _done, records = records_of(datasets, HubRequest(repo.id, split=split))
-    assert len(records) in {2, 40}
-    written = b"".join(path.read_bytes() for path in datasets.folder.rglob("*") if path.is_file())
+    done, records = records_of(warm, HubRequest(repo.id, split=split), "hf_accepted")
+    assert len(records) == (2 if "[" in split else 40)
+    assert done.records is not None
+    written = b"".join(path.read_bytes() for path in done.records.parent.rglob("*") if path.is_file())
     assert b"hf_accepted" not in written and not any("hf_accepted" in request.target for request in hub.asked)
 
 
-@pytest.mark.parametrize(("token", "said"), [(None, "make a token"), ("hf_stranger", "with the account")])
-def test_a_gated_dataset_says_how_to_get_in(hub: HubEmulator, tmp_path: Path, token: str | None, said: str) -> None:
-    chats(hub).gated = "manual"
-    with pytest.raises(BadInput) as caught:
-        Datasets(tmp_path / "datasets", hub_token=token).create_from_hub(HubRequest("someone/chats", split="train_sft"))
-    assert caught.value.code == "gated" and said in caught.value.how_to_fix
+@pytest.mark.parametrize(("token", "said"), [("", "make a token"), ("hf_stranger", "with the account")])
+def test_a_gated_dataset_says_how_to_get_in(hub: HubEmulator, warm: WarmFetch, token: str, said: str) -> None:
+    chats(hub, "gated/closed").gated = "manual"
+    failure = warm.get(HubRequest("gated/closed", split="train_sft"), token).failure
+    assert failure is not None and failure.code == "gated" and said in failure.how_to_fix
 
 
-def test_a_dataset_that_is_not_on_the_hub_is_said(hub: HubEmulator, datasets: Datasets) -> None:
-    with pytest.raises(NotFound) as caught:
-        datasets.create_from_hub(HubRequest("someone/missing"))
-    assert "someone/missing" in caught.value.what
-
-
-def test_a_revision_that_is_not_there_is_said(hub: HubEmulator, datasets: Datasets) -> None:
+def test_what_is_not_there_is_said(hub: HubEmulator, warm: WarmFetch) -> None:
     chats(hub)
-    with pytest.raises(NotFound) as caught:
-        datasets.create_from_hub(HubRequest("someone/chats", revision="v9"))
-    assert caught.value.code == "no_such_revision"
+    missing = warm.get(HubRequest("someone/missing")).failure
+    assert missing is not None and missing.code == "no_such_hub_dataset" and "someone/missing" in missing.what
+    revision = warm.get(HubRequest("someone/chats", revision="v9")).failure
+    assert revision is not None and revision.code == "no_such_revision"
+    hub.add(Repo("someone/notes", {"notes.docx": b"1"}))
+    empty = warm.get(HubRequest("someone/notes")).failure
+    assert empty is not None and empty.code == "empty_hub_dataset"
 
 
-def test_a_connection_that_drops_once_does_not_end_an_import(hub: HubEmulator, datasets: Datasets) -> None:
-    chats(hub)
+def test_a_connection_that_drops_once_does_not_end_an_import(hub: HubEmulator, warm: WarmFetch) -> None:
+    repo = chats(hub, "someone/dropped")
     hub.drop(r"GET .*train_sft-0", after=100, times=1)
-    _done, records = records_of(datasets, HubRequest("someone/chats", split="train_sft[:30]"))
+    _done, records = records_of(warm, HubRequest(repo.id, split="train_sft[:30]"))
     assert len(records) == 30
 
 
@@ -271,7 +300,7 @@ def test_an_import_that_hangs_can_be_stopped(hub: HubEmulator, datasets: Dataset
     chats(hub)
     hub.hang(r"GET .*parquet")
     started = datasets.start_hub_import(HubRequest("someone/chats", split="train_sft[:5]"), as_draft=True)
-    wait_until(lambda: any(path.endswith("parquet") for path in hub.paths()), "the import asks for rows", 60)
+    wait_until(lambda: any(path.endswith("parquet") for path in hub.paths()), "the import asks for rows", 120)
     datasets.cancel_hub_import(started.id)
     seen = datasets.hub_import(started.id)
     assert seen.failure is not None and seen.failure.code == "import_stopped" and seen.records is None
