@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +24,8 @@ __all__ = ["Broken", "Record", "SourceFile", "expand", "first_records", "read_re
 
 NAMES_OF_DATA = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab", ".parquet", ".pq", ".gz", ".txt")
 MOST_FILES = 10_000
+_LOOKED_INTO = 20
+"""Files in which the first records are looked for."""
 
 
 def expand(sources: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
@@ -85,9 +86,14 @@ def read_source(
 def first_records(sources: Sequence[SourceFile], limit: int = 200) -> list[Record | Broken]:
     """The first of them, from the head of the first source that has any: fast, however large it is."""
     found: list[Record | Broken] = []
-    for number, source in enumerate(sources):
-        found += islice(read_source(source, number), limit - len(found))
-        if len(found) >= limit or any(isinstance(item, Record) for item in found):
+    for number, source in enumerate(sources[:_LOOKED_INTO]):
+        records = 0
+        for item in read_source(source, number):
+            found.append(item)
+            records += isinstance(item, Record)
+            if records == limit or len(found) >= 5 * limit:
+                return found
+        if records:
             break
     return found
 

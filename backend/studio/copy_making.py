@@ -15,7 +15,7 @@ from backend.domain_datasets import Decision, RecordFormat
 from backend.studio.atomic_files import say_no_room
 from backend.studio.containers import expand, file_changed, no_records, read_source, state_of
 from backend.studio.copy_writer import CopyWriter, Places
-from backend.studio.formats import recognise
+from backend.studio.formats import UNKNOWN, recognise
 from backend.studio.json_lines import Block, read_blocks, records_of
 from backend.studio.reading_workers import RANGE_BYTES, Range, Task, Workers, ranges_of, worker_count
 from backend.studio.records import Broken, Record, SourceFile, broken_by
@@ -90,16 +90,15 @@ class _Making:
 
     def _read_in_one(self, number: int, source: SourceFile) -> None:
         items = read_source(source, number, on_note=self._note, on_position=self._tell)
-        first = list(islice(items, LOOKED_AT))
-        converter = RowConverter(self._form_of(first), self._fixed)
-        batch = Batch()
-        written = time.monotonic()
-        while first:
-            converter.take(first, batch)
+        batch, written = Batch(), time.monotonic()
+        converter: RowConverter | None = None
+        while some := list(islice(items, LOOKED_AT if converter is None else 50)):
+            if converter is None and any(isinstance(item, Record) for item in some):
+                converter = RowConverter(self._form_of(some), self._fixed)
+            (converter or RowConverter(UNKNOWN, self._fixed)).take(some, batch)
             if batch.is_full or time.monotonic() - written > _PUBLISH_SECONDS:
                 self._write(batch)
                 batch, written = Batch(), time.monotonic()
-            first = list(islice(items, 50))
         self._write(batch)
 
     def _write(self, batch: Batch) -> None:
@@ -117,7 +116,10 @@ class _Making:
                 container = recognise_container(stream.head, source.name, is_whole=stream.is_whole)
                 if container.kind is not Kind.LINES or before is None:
                     return False
-                form = self._form_of(_records_of_head(stream))
+                head = _records_of_head(stream)
+                if not any(isinstance(item, Record) for item in head):
+                    return False
+                form = self._form_of(head)
                 for note in stream.notes:
                     self._note(note)
                 records = self.writer.tally.records

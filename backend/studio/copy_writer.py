@@ -10,12 +10,11 @@ from typing import IO
 
 import orjson
 
-from backend.domain_datasets import Decision, FormatKind, RecordFormat
+from backend.domain_datasets import Decision, RecordFormat
+from backend.studio.formats import UNKNOWN
 from backend.studio.row_batch import INDEX, Batch, Tally
 from backend.studio.row_index import RowIndex, keep_index
 from backend.studio.working_copy import INDEX_FILE, REPORT, ROWS, WorkingCopy
-
-UNKNOWN = RecordFormat(FormatKind.UNKNOWN, is_sure=False)
 
 
 class CopyWriter:

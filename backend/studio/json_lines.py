@@ -61,14 +61,19 @@ def read_blocks(read: Read, first_line: int = 1, piece_bytes: int = PIECE_BYTES)
 
 
 def _with_long_lines(data: bytes, line: int) -> Iterator[Block]:
-    """A block with its overlong lines taken out; only its first can be one, as the rest came in one piece."""
-    if len(data) > MAX_RECORD_BYTES:
-        cut = data.find(b"\n") + 1 or len(data)
-        if cut > MAX_RECORD_BYTES:
-            yield Block(line, data[:RAW_BYTES], is_too_long=True)
-            data, line = data[cut:], line + 1
-    if data:
-        yield Block(line, data)
+    """A block with its overlong lines taken out."""
+    start = at = 0
+    while len(data) - at > MAX_RECORD_BYTES:
+        stop = data.find(b"\n", at) + 1 or len(data)
+        if stop - at > MAX_RECORD_BYTES:
+            if at > start:
+                yield Block(line, data[start:at])
+                line += data.count(b"\n", start, at)
+            yield Block(line, data[at : at + RAW_BYTES], is_too_long=True)
+            start, line = stop, line + 1
+        at = stop
+    if start < len(data):
+        yield Block(line, data[start:])
 
 
 def _skip_line(read: Read, piece_bytes: int) -> tuple[bytes, Unreadable | None]:
@@ -103,17 +108,19 @@ def records_of(block: Block, file: int) -> Iterator[Record | Broken]:
             yield Record(file, number, record)
 
 
-def has_key_twice(line: bytes, record: object) -> bool:
-    """Cheap: a closer look only where the record's main keys may stand twice in the line."""
+def has_key_twice(data: bytes, record: object, start: int = 0, end: int | None = None) -> bool:
+    """Of the record that stands there. Cheap: a closer look only where its main keys may stand twice."""
     if type(record) is not dict:
         return False
     turns = record.get("messages")
     if type(turns) is list:
-        if line.count(b'"messages"') == 1 and line.count(b'"role"') <= len(turns):
+        if data.count(b'"messages"', start, end) == 1 and data.count(b'"role"', start, end) <= len(turns):
             return False
-    elif len(record) > 8 or not any(line.count(b'"%b"' % key.encode("utf-8", "replace")) > 1 for key in record):
+    elif len(record) > 8 or not any(
+        data.count(b'"%b"' % key.encode("utf-8", "replace"), start, end) > 1 for key in record
+    ):
         return False
-    return find_duplicate_key(line) is not None
+    return find_duplicate_key(data[start:end]) is not None
 
 
 class _Twice(Exception):

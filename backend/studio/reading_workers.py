@@ -217,8 +217,8 @@ def _convert(task: Task, converter: RowConverter) -> tuple[Batch, int]:
         return batch, 1
     with ExitStack() as stack:
         read = _reader(task.lines, stack)
-        for block in read_blocks(read):
-            converter.take(records_of(block, task.source), batch)
+        for block in read_blocks(read, piece_bytes=2 * RANGE_BYTES):
+            converter.take_block(block, task.source, batch)
             lines += 1 if block.is_too_long else block.data.count(b"\n")
     return batch, lines
 

@@ -22,7 +22,7 @@ from backend.studio.atomic_files import write_atomically
 _HEAD = struct.Struct("=8sQQQ")
 _MAGIC = b"phirows1"
 _HAS_SYSTEM = 0x8000
-_SYSTEM_START = b'{"messages":[{"role":"system"'
+SYSTEM_START = b'{"messages":[{"role":"system"'
 _ROLE = b'"role":"'
 _READ_AHEAD = 1 << 20
 
@@ -63,7 +63,7 @@ class RowIndex:
 def facts_of(lines: bytes, start: int = 0, end: int | None = None) -> int:
     """Of the line that stands there. A quote inside a text is escaped in JSON: `"role":"` counts the messages alone."""
     messages = lines.count(_ROLE, start, end)
-    if lines.startswith(_SYSTEM_START, start):
+    if lines.startswith(SYSTEM_START, start):
         return min(messages - 1, _HAS_SYSTEM - 1) | _HAS_SYSTEM
     return min(messages, _HAS_SYSTEM - 1)
 

@@ -21,10 +21,13 @@ from backend.errors import NoRoom
 from backend.studio import copy_making, reading_workers
 from backend.studio.copy_making import make_working_copy
 from backend.studio.copy_search import find_rows
+from backend.studio.json_lines import Block, records_of
 from backend.studio.records import SourceFile
+from backend.studio.row_batch import Batch, RowConverter
 from backend.studio.row_index import index_of
 from backend.studio.working_copy import WorkingCopy
 from tests.unit.conversations import SHARED_DATA, jsonl, needs_shared_data, row, rows
+from tests.unit.studio.test_containers import CONVERSATION
 
 Make = Callable[..., WorkingCopy]
 
@@ -221,7 +224,9 @@ def peak_mb(code: str, *arguments: str) -> int:
 READ = """
 from pathlib import Path
 from backend.studio.copy_making import make_working_copy
+from backend.studio.json_lines import Block, records_of
 from backend.studio.records import SourceFile
+from backend.studio.row_batch import Batch, RowConverter
 make_working_copy([SourceFile(Path(sys.argv[1]), "a")], Path(sys.argv[2]), workers=0)
 """
 
@@ -246,7 +251,9 @@ def _bomb(path: Path) -> None:
 
 
 def _open_quotes(path: Path) -> None:
-    path.write_bytes(b"question,answer\n" + b'"a,b\n' + b"some question,some answer\n" * 100_000)
+    path.write_bytes(
+        b"question,answer\n" + b'"a,b\n' + b"some question,some answer and more of it, " * 9 + b"\n" + b"q,a\n" * 20_000
+    )
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc")
@@ -255,3 +262,37 @@ def test_large_and_hostile_files_need_little_memory(tmp_path: Path, write: Calla
     write(tmp_path / "source")
     assert peak_mb(READ, str(tmp_path / "source"), str(tmp_path / "copy")) < 150
     assert WorkingCopy(tmp_path / "copy").is_complete
+
+
+ODD_LINES = st.sampled_from(
+    [
+        b"",
+        b"  ",
+        b"broken",
+        b'{"messages": []}',
+        jsonl(row()).strip() + b"\r",
+        jsonl({"messages": [{"role": "system", "content": "S"}, *row("\u00e9\u2028")["messages"]]}).strip(),
+        jsonl({"messages": row()["messages"][::-1]}).strip(),
+        b'{"messages": [1], "messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}',
+        b'{"messages": [{"role": "x", "role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}',
+        b'{"messages": [{"role": "user", "content": "a\\u0000"}, {"role": "assistant", "content": "b"}]}',
+        b'{"messages": [{"role": "user", "content": "a\\ud800"}, {"role": "assistant", "content": "b"}]}',
+        b'{"a": "\xff"}',
+        b'{"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}',
+    ]
+)
+
+
+@given(
+    st.lists(ODD_LINES | CONVERSATION.map(lambda one: jsonl(one).strip()), max_size=12),
+    st.sampled_from([b"", b"\n"]),
+    st.sampled_from(["messages", "conversations"]),
+)
+def test_the_quick_way_gives_what_the_careful_way_gives(lines: list[bytes], end: bytes, column: str) -> None:
+    block = Block(5, b"\n".join(lines) + end)
+    kind = FormatKind.MESSAGES if column == "messages" else FormatKind.SHAREGPT
+    converter = RowConverter(RecordFormat(kind, {"messages": column}), frozenset())
+    quick, careful = Batch(), Batch()
+    converter.take_block(block, 3, quick)
+    converter.take(records_of(block, 3), careful)
+    assert (quick.lines, quick.index(7), quick.tally) == (careful.lines, careful.index(7), careful.tally)
