@@ -43,15 +43,16 @@ class DraftChecks:
             write_atomically(self._file(draft_id), orjson.dumps(chosen))
 
     def row_set(self, draft_id: str) -> RowSet:
-        """The draft's rows to be saved. Where the checks are still going on, only rows that were decided about wait."""
+        """The draft's rows to be saved. Decisions wait for the end of the checks."""
         copy = self._drafts.working_copy(draft_id)
         decisions = self._decisions(draft_id)
         flags: Sequence[int] = ()
-        if decisions:
+        groups: Sequence[int] = ()
+        if decisions or examination.read_examination(copy.folder / "examination").phase == "done":
             found = examination.examine([self._part(copy)], decisions=decisions, cache=self._cache)
-            flags = found.flags["rows"].tolist()
+            flags, groups = found.flags["rows"].tolist(), found.groups["rows"].tolist()
         name = self._drafts.get(draft_id).name
-        return RowSet(name, copy.path, copy.origins(), flags, decisions, copy.digests())
+        return RowSet(name, copy.path, copy.origins(), flags, decisions, copy.digests(), groups)
 
     def _part(self, copy: WorkingCopy) -> Part:
         return Part("rows", copy.path, tuple(copy.files), self._places(copy))

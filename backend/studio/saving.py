@@ -30,7 +30,8 @@ class RowSet:
     """The rows of a canonical file, and what was decided about those that checks have flagged.
 
     `flags` has one bit mask a row (`finding_codes.BITS`), or is empty. `digests` are 16 bytes a row where they are
-    known. `weight` is how often the set is taken (`mixing`).
+    known, `groups` the ids of near-duplicates (`examination.Examined`). `weight` is how often the set is taken
+    (`mixing`).
     """
 
     name: str
@@ -39,6 +40,7 @@ class RowSet:
     flags: Sequence[int] = ()
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     digests: Sequence[bytes] = ()
+    groups: Sequence[int] = ()
     weight: float = 1.0
 
 
@@ -50,6 +52,7 @@ class _Ready:
     index: RowIndex
     origins: Origins
     digests: Sequence[bytes]
+    groups: Sequence[int]
     weight: float
 
     def stratum(self, row: int) -> str:
@@ -158,12 +161,13 @@ class _Prepared:
         origins = one.origins or origins_of(one.path)
         if not one.decisions or not any(one.flags):
             index = index_of(one.path)
-            return _Ready(one.name, index, origins, one.digests or list(digests_of(one.path)), one.weight)
+            digests = one.digests or list(digests_of(one.path))
+            return _Ready(one.name, index, origins, digests, one.groups, one.weight)
         self._folder.mkdir(parents=True, exist_ok=True)
         place = self._stack.enter_context(tempfile.TemporaryDirectory(prefix=".applied-", dir=self._folder))
         path = Path(place) / "rows.jsonl"
         writer = PartWriter(path)
-        digests = []
+        digests, groups = [], []
         try:
             with one.path.open("rb", buffering=_READ_AHEAD) as file:
                 for number, line in enumerate(file):
@@ -174,10 +178,11 @@ class _Prepared:
                         line = line_of(messages)
                     writer.write(line, *origins.of(number))
                     digests.append(_digest(line))
+                    groups += one.groups[number : number + 1]
             writer.close()
         finally:
             writer.abandon()
-        return _Ready(one.name, index_of(path), origins_of(path), digests, one.weight)
+        return _Ready(one.name, index_of(path), origins_of(path), digests, groups, one.weight)
 
 
 def digests_of(path: Path) -> Iterator[bytes]:
@@ -194,6 +199,8 @@ def _digest(line: bytes) -> bytes:
 def _clusters(
     ready: Sequence[_Ready], pairs: Sequence[tuple[int, int]], on_progress: Callable[[float], None]
 ) -> Iterator[int]:
+    if len(ready) == 1 and ready[0].groups:
+        return (ready[0].groups[row] for _which, row in pairs)
     from backend.studio.similarity import similar_clusters
 
     found = similar_clusters([one.index.path for one in ready], lambda done: on_progress(0.5 * done))
