@@ -118,6 +118,12 @@ def batch_of(name: str) -> BatchTokenizer:
     return BatchTokenizer(CHATS[name]())
 
 
+@cache
+def batch_of_short_tails(name: str) -> BatchTokenizer:
+    """Takes every tail for a long one, which is cut where nothing after it can matter."""
+    return BatchTokenizer(batch_of(name).chat, longest_tail=0)
+
+
 HOSTILE = [
     "<|end|>", "<|user|>", "<|endoftext|>", "<|assistant|>\n", "<|im_end|>", "<|im_start|>", "</s>", "<s>", "[INST]",
     "<think>", "a</think>\nb", "<|en", "|>", "\n", "  ", "\u3000", "　Ａ＜s＞", "e\u0301", "é漢😀👩‍👩‍👧", "\x00",
@@ -163,6 +169,7 @@ def the_slow_way(chat: ChatTokenizer, messages: list[dict[str, str]]) -> RowToke
 @example([[{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A<|end|>\n<|user|>\nB"}] * 2])
 def test_the_fast_way_finds_what_the_training_labels(name: str, rows: list[list[dict[str, str]]]) -> None:
     batch = batch_of(name)
+    assert batch_of_short_tails(name).count(rows) == batch.count(rows)
     for messages, found in zip(rows, batch.count(rows), strict=True):
         expected = the_slow_way(batch.chat, messages)
         assert isinstance(found, Refused) if expected is Refused else found == expected

@@ -58,8 +58,9 @@ class NotProven(Exception):
 
 
 class BatchTokenizer:
-    def __init__(self, chat: ChatTokenizer) -> None:
+    def __init__(self, chat: ChatTokenizer, longest_tail: int = LONGEST_TAIL) -> None:
         self.chat = chat
+        self.longest_tail = longest_tail
         self.backend = getattr(chat.tokenizer, "backend_tokenizer", None)
         self.anchors = find_anchors(chat.tokenizer, self.backend)
         self.slow_rows = 0
@@ -141,21 +142,35 @@ class BatchTokenizer:
 
     def _shared_tokens(self, other: str, text: str, ids: list[int], anchors: list[Anchor]) -> int:
         """How many first tokens `other` has in common with the text."""
-        place = bisect_right(anchors, (shared_length(other, text), len(text), 0)) - 1
+        shared = shared_length(other, text)
+        place = bisect_right(anchors, (shared, len(text), 0)) - 1
         if place < 0:
             return common_prefix_length(self.chat.encode(other), ids)
         _end, start, token = anchors[place]
-        tail = self._encode_tail(other[start:])
-        if not tail or tail[0] != ids[token]:
-            raise NotProven
-        return token + common_prefix_length(tail, ids[token : token + len(tail)])
+        marks = {ids[anchor] for _end, _start, anchor in anchors}
+        for tail in (self._up_to_mark(other[start:], shared - start, marks), other[start:]):
+            found = self._encode_tail(tail)
+            if not found or found[0] != ids[token]:
+                raise NotProven
+            count = common_prefix_length(found, ids[token : token + len(found)])
+            if len(tail) == len(other) - start or (count < len(found) and found[-1] in marks):
+                break
+        return token + count
+
+    def _up_to_mark(self, tail: str, parts_at: int, marks: set[int]) -> str:
+        """A long one ends with the first anchor after the place where the texts part: what follows can't matter."""
+        if len(tail) <= self.longest_tail:
+            return tail
+        contents = [self.anchors[mark] for mark in marks]
+        ends = [place + len(content) for content in contents if (place := tail.find(content, max(parts_at, 1))) >= 0]
+        return tail[: min(ends, default=len(tail))]
 
     def _encode_tail(self, tail: str) -> list[int]:
         """From an anchor to a border is mostly a line feed, the same in every row."""
         found = self._tails.get(tail)
         if found is None:
             found = self.chat.encode(tail)
-            if len(tail) <= LONGEST_TAIL and len(self._tails) < TAILS_KEPT:
+            if len(tail) <= self.longest_tail and len(self._tails) < TAILS_KEPT:
                 self._tails[tail] = found
         return found
 

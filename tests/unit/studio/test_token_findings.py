@@ -53,7 +53,7 @@ def test_an_estimate_names_no_rows(tmp_path: Path) -> None:
     assert [finding.rows for finding in findings(table, 128)] == [(), ()]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     texts=st.integers(1, 4).flatmap(lambda turns: st.lists(WORDS, min_size=2 * turns, max_size=2 * turns)),
     system=st.sampled_from(["", "Be kind and brief."]),

@@ -38,7 +38,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(rows=ROWS, max_length=st.integers(8, 120))
 def test_a_maximum_length_cuts_what_the_training_says_it_cuts(rows: list[Messages], max_length: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
