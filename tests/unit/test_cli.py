@@ -90,13 +90,10 @@ def test_checking_a_good_file_is_status_0(tmp_path: Path) -> None:
     file.write_bytes(jsonl(*rows(3)))
     done = phidesk(tmp_path, "data", "check", str(file), "--json")
     assert done.returncode == 0
-    assert json.loads(done.stdout) == {
-        "format": "messages",
-        "rows": 3,
-        "good_rows": 3,
-        "problems": [],
-        "problem_count": 0,
-    }
+    found = json.loads(done.stdout)
+    assert (found["files"], found["rows"], found["good_rows"], found["passed"]) == (["good.jsonl"], 3, 3, True)
+    assert found["format"]["kind"] == "messages"
+    assert [one["code"] for one in found["findings"]] == ["too_few_examples"]
 
 
 def test_checking_a_bad_file_is_status_2_with_line_code_message_and_fix(tmp_path: Path) -> None:
@@ -104,10 +101,13 @@ def test_checking_a_bad_file_is_status_2_with_line_code_message_and_fix(tmp_path
     file.write_bytes(jsonl(row()) + b"broken\n")
     done = phidesk(tmp_path, "data", "check", str(file), "--json")
     assert done.returncode == 2
-    (problem,) = json.loads(done.stdout)["problems"]
-    assert (problem["line"], problem["code"]) == (2, "not_json")
-    assert set(problem) == {"line", "code", "message", "fix"}
-    assert "Line 2:" in phidesk(tmp_path, "data", "check", str(file)).stdout
+    finding = json.loads(done.stdout)["findings"][0]
+    assert (finding["code"], finding["severity"], finding["count"]) == ("not_json", "refused", 1)
+    assert finding["effect"] and finding["fix"] and finding["skip"]
+    assert (finding["rows"][0]["file"], finding["rows"][0]["line"]) == ("bad.jsonl", 2)
+    said = phidesk(tmp_path, "data", "check", str(file))
+    assert "bad.jsonl:2:" in said.stdout and "--skip not_json" in said.stdout
+    assert said.stderr == "", "progress is for terminals alone"
 
 
 def test_a_missing_file_is_status_3_in_words_and_in_json(tmp_path: Path) -> None:
@@ -282,9 +282,9 @@ def test_an_evaluation_is_started_and_shown(
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
 def test_ctrl_c_is_status_130_and_no_traceback(tmp_path: Path) -> None:
     code = (
-        "import sys; from backend.cli import data; from backend.datasets import Datasets;"
-        "Datasets.check = lambda *a: (print('ready', flush=True), __import__('time').sleep(60));"
-        "sys.argv = ['phidesk', 'data', 'check', 'x']; from backend.cli import main; main()"
+        "import sys; from backend.studio import copy_making;"
+        "copy_making.make_working_copy = lambda *a, **b: (print('ready', flush=True), __import__('time').sleep(60));"
+        "sys.argv = ['phidesk', 'data', 'check', 'README.md']; from backend.cli import main; main()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

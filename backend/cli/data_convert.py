@@ -1,0 +1,140 @@
+"""`phidesk data convert` and `split`: from files of any kind to one of conversations, or to two, without saving."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from backend.cli.data_files import Choices, Files, FilesRead, Fix, MapTo, Skip, progress, read_files
+from backend.cli.output import AsJson, show
+from backend.domain_datasets import SplitChoice
+from backend.i18n import _
+
+Layout = Annotated[
+    str, typer.Option("--format", help=_("Layout of the rows: messages, sharegpt, prompt_completion or alpaca."))
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help=_("Replace a file that is there already."))]
+EvalFraction = Annotated[float, typer.Option(help=_("Share of rows to hold out."))]
+EvalRows = Annotated[int | None, typer.Option(help=_("How many rows to hold out, instead of a share."))]
+Seed = Annotated[int, typer.Option(help=_("Of the split: the same seed, the same rows."))]
+Together = Annotated[
+    bool, typer.Option("--keep-similar-together/--split-similar", help=_("Nearly equal rows stay on one side."))
+]
+
+
+def convert(
+    files: Files,
+    output: Annotated[Path, typer.Option("--output", "-o", help=_("A name that ends in .jsonl or .parquet."))],
+    layout: Layout = "messages",
+    mapping: MapTo = None,
+    fix: Fix = None,
+    skip: Skip = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write all usable rows of some files into one. Refused findings must be fixed or skipped."""
+    kind = kind_of(output)
+    choices = Choices.of(fix, skip)
+    with read_files(files, mapping, choices, with_content=bool(choices.fix or choices.skip)) as read:
+        made = _exported(_decided(read), output, kind, layout, overwrite)
+    show(as_json, made, _("Wrote {rows} rows to {path}.").format(rows=f"{made['rows']:,}", path=made["path"]))
+
+
+def split(
+    files: Files,
+    train: Annotated[Path, typer.Option(help=_("Where the rows to train on go: .jsonl or .parquet."))],
+    held_out: Annotated[Path, typer.Option("--eval", help=_("Where the held-out rows go."))],
+    eval_fraction: EvalFraction = 0.2,
+    eval_rows: EvalRows = None,
+    seed: Seed = 0,
+    together: Together = True,
+    layout: Layout = "messages",
+    mapping: MapTo = None,
+    fix: Fix = None,
+    skip: Skip = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Split files into rows to train on and rows held out, the same on every machine."""
+    from backend.studio.saving import save_split
+
+    kinds = {"train": kind_of(train), "eval": kind_of(held_out)}
+    choices = Choices.of(fix, skip)
+    with (
+        read_files(files, mapping, choices, with_content=bool(choices.fix or choices.skip)) as read,
+        tempfile.TemporaryDirectory(prefix="phidesk-") as folder,
+        progress() as tell,
+    ):
+        choice = SplitChoice(eval_fraction, eval_rows, seed, together)
+        splitting = _("Splitting")
+        made = save_split(
+            Path(folder),
+            [read.rows(read.names[0])],
+            "split",
+            "file",
+            choice,
+            on_progress=lambda done: tell(splitting, done),
+        )
+        written = {
+            "train": _exported(Path(made.train_path), train, kinds["train"], layout, overwrite),
+            "eval": _exported(Path(made.eval_path), held_out, kinds["eval"], layout, overwrite),
+        }
+    show(
+        as_json,
+        {**written, "sha256": made.sha256, "seed": seed},
+        *(
+            _("{part}: {rows} rows in {path}").format(part=part, rows=f"{one['rows']:,}", path=one["path"])
+            for part, one in written.items()
+        ),
+    )
+
+
+def kind_of(path: Path) -> str:
+    """By the end of the name. Raises BadInput for another one."""
+    from backend.errors import BadInput
+
+    kinds = {".jsonl": "jsonl", ".json": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+    if path.suffix.lower() not in kinds:
+        raise BadInput(
+            _("The name {path} doesn't say which format to write.").format(path=path),
+            how_to_fix=_("Let it end in .jsonl or .parquet."),
+            code="no_such_format",
+        )
+    return kinds[path.suffix.lower()]
+
+
+def _decided(read: FilesRead) -> Path:
+    """The rows as decided about, in a file beside those that were read."""
+    from backend.studio.content_fixes import apply
+    from backend.studio.row_index import line_of, messages_of
+
+    rows = read.rows(read.names[0])
+    if not rows.decisions or not any(rows.flags):
+        return rows.path
+    place = read.copy.folder / "decided.jsonl"
+    with rows.path.open("rb") as file, place.open("wb") as decided:
+        for line, flags in zip(file, rows.flags, strict=True):
+            if flags:
+                messages = apply(messages_of(line), int(flags), rows.decisions)
+                line = line_of(messages) if messages is not None else b""
+            decided.write(line)
+    return place
+
+
+def _exported(part: Path, target: Path, kind: str, layout: str, overwrite: bool) -> dict[str, Any]:
+    from backend.studio.export import export_part
+
+    with progress() as tell:
+        writing = _("Writing")
+        done = export_part(
+            part,
+            target,
+            kind=kind,
+            layout=layout,
+            overwrite=overwrite,
+            on_progress=lambda share: tell(writing, share),
+        )
+    return {"path": str(done.path), "rows": done.rows, "bytes": done.bytes}

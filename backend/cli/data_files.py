@@ -1,0 +1,293 @@
+"""Files that a command names, read as the app reads them: any format, checks, and what `--fix` and `--skip` decide."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.domain_datasets import Decision, Finding, ReadReport, RecordFormat, Severity
+from backend.i18n import _
+
+if TYPE_CHECKING:
+    from backend.studio.records import SourceFile
+    from backend.studio.saving import RowSet
+    from backend.studio.working_copy import WorkingCopy
+
+Files = Annotated[
+    list[Path],
+    typer.Argument(help=_("JSONL, JSON, CSV, Parquet, also packed with gzip; a folder of such; - is standard input.")),
+]
+MapTo = Annotated[
+    list[str] | None,
+    typer.Option("--map", help=_("Which column holds what, such as question=Frage; for each column again.")),
+]
+Fix = Annotated[
+    list[str] | None,
+    typer.Option("--fix", help=_("Findings to put right: codes as `data check` prints them, or all.")),
+]
+Skip = Annotated[
+    list[str] | None,
+    typer.Option("--skip", help=_("Findings whose rows are left out: codes, or all that are refused or warned of.")),
+]
+ALL = "all"
+REFUSED = "refused"
+"""To skip whatever can't be trained on, and nothing else."""
+_FEW = 5
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the command line says about findings, by code. Where a row can't be fixed, `skip` holds."""
+
+    fix: frozenset[str] = frozenset()
+    skip: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, fix: Sequence[str] | None, skip: Sequence[str] | None) -> Choices:
+        """Raises BadInput for a code that no check has."""
+        return cls(_codes(fix), _codes(skip))
+
+    def when_reading(self) -> Mapping[str, Decision]:
+        from backend.studio.repairs import REPAIRS
+
+        return {code: Decision.FIX for code in REPAIRS if ALL in self.fix or code in self.fix}
+
+    def about(self, finding: Finding) -> Decision | None:
+        if finding.fix and (ALL in self.fix or finding.code in self.fix):
+            return Decision.FIX
+        return Decision.SKIP if self.skips(finding) else None
+
+    def skips(self, finding: Finding) -> bool:
+        if not finding.skip:
+            return False
+        if finding.severity is Severity.REFUSED and REFUSED in self.skip:
+            return True
+        return finding.code in self.skip or (ALL in self.skip and finding.severity is not Severity.HINT)
+
+
+@dataclass(frozen=True)
+class FilesRead:
+    """`findings` are those of the reading and those of the content, each with its decision.
+
+    `flags` has a bit mask per row of the working copy for the findings of the content.
+    """
+
+    copy: WorkingCopy
+    report: ReadReport
+    findings: tuple[Finding, ...]
+    flags: Sequence[int]
+    choices: Choices
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.copy.files)
+
+    def open_findings(self, *, strict: bool = False) -> tuple[Finding, ...]:
+        """Those that still stand in the way; with `strict` warnings do, too."""
+        severities = {Severity.REFUSED, Severity.WARNING} if strict else {Severity.REFUSED}
+        return tuple(one for one in self.findings if one.severity in severities and not self._is_settled(one))
+
+    def rows(self, name: str, weight: float = 1.0) -> RowSet:
+        """For saving. Raises BadInput where a refused finding is undecided."""
+        from backend.studio.saving import RowSet
+
+        self.require_usable()
+        decisions = {one.code: one.decision for one in self.findings if one.decision is not None}
+        return RowSet(
+            name,
+            self.copy.path,
+            origins=self.copy.origins(),
+            flags=self.flags,
+            decisions=decisions,
+            digests=self.copy.digests(),
+            weight=weight,
+        )
+
+    def require_usable(self) -> None:
+        from backend.errors import BadInput
+
+        named = ", ".join(self.names[:3])
+        if refused := self.open_findings():
+            raise BadInput(
+                _("{files}: there are rows that can't be used.").format(files=named),
+                why="\n".join(line for one in refused[:_FEW] for line in described_briefly(one)),
+                how_to_fix=_(
+                    "Put them right with --fix all, or leave them out with --skip refused "
+                    "(of `data add` also --skip-bad). See them all with: phidesk data check"
+                ),
+                code="bad_rows",
+            )
+        if not self.copy.rows:
+            raise BadInput(
+                _("{files}: no row can be used.").format(files=named),
+                how_to_fix=_("Each row needs a question and the assistant's answer. See: phidesk data check"),
+                code="no_usable_rows",
+            )
+
+    def _is_settled(self, finding: Finding) -> bool:
+        if finding.decision is not Decision.FIX or "fixed" not in finding.figures:
+            return finding.decision is not None
+        left = int(finding.figures.get("rows", finding.count)) - int(finding.figures["fixed"])
+        return left <= 0 or self.choices.skips(finding)
+
+
+@contextmanager
+def read_files(
+    files: Sequence[Path],
+    mapping: Sequence[str] | None = None,
+    choices: Choices | None = None,
+    *,
+    with_content: bool = True,
+) -> Iterator[FilesRead]:
+    """Read files into a folder that is gone at the end, and check them. Raises NotFound for one that isn't there,
+    BadInput for a mapping that can't be.
+    """
+    from backend.studio.copy_making import make_working_copy
+    from backend.studio.examination import Part, examine
+    from backend.studio.row_batch import with_decisions
+
+    choices = choices or Choices()
+    with tempfile.TemporaryDirectory(prefix="phidesk-") as folder, progress() as tell:
+        place = Path(folder)
+        sources = _sources(files, place)
+        form = _mapped(sources, mapping)
+        reading = _("Reading")
+        copy = make_working_copy(
+            sources,
+            place / "copy",
+            mapping=form,
+            decisions=choices.when_reading(),
+            on_progress=lambda done, rows: tell(reading, done),
+        )
+        report = copy.report()
+        decided = {one.code: choices.about(one) for one in report.findings}
+        report = with_decisions(report, {code: what for code, what in decided.items() if what is not None})
+        findings = report.findings
+        flags: Sequence[int] = ()
+        if with_content and copy.rows:
+            copy.index().select("file", "line").write_parquet(place / "places.parquet")
+            part = Part("rows", copy.path, tuple(copy.files), place / "places.parquet")
+            checking = _("Checking")
+            examined = examine(
+                [part], on_progress=lambda done: tell(checking, done), workers=min(4, os.cpu_count() or 1)
+            )
+            findings += tuple(replace(one, decision=choices.about(one)) for one in examined.findings)
+            flags = examined.flags["rows"].tolist()
+        yield FilesRead(copy, report, findings, flags, choices)
+
+
+def described_briefly(finding: Finding) -> Iterator[str]:
+    """The finding and its first places."""
+    yield f"{finding.title}: {finding.count} ({finding.code})"
+    for row in finding.rows[:_FEW]:
+        yield f"  {place_of(row.file, row.line)}: {row.detail}"
+
+
+def place_of(file: str, line: int) -> str:
+    return f"{file}:{line}" if line else file
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, float], None]]:
+    """One line on standard error that is written over; silent where that is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda what, done: None
+        return
+    said = ""
+
+    def tell(what: str, done: float) -> None:
+        nonlocal said
+        text = f"{what} {round(100 * min(1.0, done))} %"
+        if text != said:
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()
+            said = text
+
+    try:
+        yield tell
+    finally:
+        if said:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def _sources(files: Sequence[Path], folder: Path) -> list[SourceFile]:
+    from backend.errors import NotFound
+    from backend.studio.records import SourceFile
+
+    sources = []
+    for file in files:
+        if str(file) == "-":
+            kept = folder / "stdin"
+            with kept.open("wb") as copy:
+                shutil.copyfileobj(sys.stdin.buffer, copy, 1 << 20)
+            sources.append(SourceFile(kept, "stdin"))
+            continue
+        try:
+            is_there = file.exists()
+        except (OSError, ValueError):
+            is_there = False
+        if not is_there:
+            raise NotFound(
+                _("There is no file {path}.").format(path=file),
+                how_to_fix=_("Check the name and the folder."),
+                code="no_such_file",
+            )
+        sources.append(SourceFile(file, file.name))
+    return sources
+
+
+def _mapped(sources: Sequence[SourceFile], pairs: Sequence[str] | None) -> RecordFormat | None:
+    if not pairs:
+        return None
+    from backend.errors import BadInput
+    from backend.studio.containers import expand, first_records
+    from backend.studio.mapping import map_columns
+    from backend.studio.records import Record
+
+    fields = {}
+    for pair in pairs:
+        part, equals, column = pair.partition("=")
+        if not equals:
+            raise BadInput(
+                _("{pair} is no mapping.").format(pair=pair),
+                how_to_fix=_("Write it as {example}.").format(example="--map question=Frage --map answer=Antwort"),
+                code="bad_mapping",
+            )
+        fields[part.strip()] = column.strip()
+    records = [item.value for item in first_records(expand(sources)) if isinstance(item, Record)]
+    columns = list(dict.fromkeys(str(name) for record in records if isinstance(record, dict) for name in record))
+    return map_columns(fields, columns, records)
+
+
+def _codes(given: Sequence[str] | None) -> frozenset[str]:
+    from backend.errors import BadInput
+    from backend.studio.finding_codes import BITS, OF_SETS
+    from backend.studio.finding_words import has_words
+    from backend.studio.repairs import REPAIRS
+    from backend.studio.token_findings import CODES
+
+    codes = frozenset(code.strip() for text in given or () for code in text.split(",") if code.strip())
+    known = {ALL, REFUSED, *BITS, *OF_SETS, *CODES}
+    for code in sorted(codes - known):
+        if has_words(code):
+            continue
+        near = difflib.get_close_matches(code, {*known, *REPAIRS}, n=3, cutoff=0.5)
+        raise BadInput(
+            _("No check has the code {code}.").format(code=code),
+            how_to_fix=_("Did you mean {codes}?").format(codes=", ".join(near))
+            if near
+            else _("Use the codes that `phidesk data check` prints, or all."),
+            code="no_such_finding",
+        )
+    return codes

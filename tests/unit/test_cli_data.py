@@ -1,0 +1,254 @@
+"""`phidesk data`: check, convert, stats, split, add, versions, diff, undo and export, as a team's CI would use them."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars
+import pytest
+
+from backend.cli.data_stats import bars
+from backend.domain import Message
+from backend.studio.token_table import Bin
+from backend.studio.versions import Versions
+from tests.unit.conversations import SHARED_DATA, jsonl, needs_shared_data, row, rows
+
+ROOT = Path(__file__).parents[2]
+Run = Callable[..., tuple[int, Any]]
+
+ENDS_WITH_QUESTION = {"messages": [*row("Q1", "A1")["messages"], {"role": "user", "content": "And?"}]}
+BAD = jsonl(*rows(3)) + b"broken\n" + jsonl(ENDS_WITH_QUESTION, row("Say it", "Well <|end|> yes"))
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PHIDESK_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> str:
+    (tmp_path / "bad.jsonl").write_bytes(BAD)
+    return str(tmp_path / "bad.jsonl")
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> str:
+    (tmp_path / "good.jsonl").write_bytes(jsonl(*rows(20)))
+    return str(tmp_path / "good.jsonl")
+
+
+def codes(found: dict[str, Any], **wanted: Any) -> set[str]:
+    return {one["code"] for one in found["findings"] if all(one[key] == value for key, value in wanted.items())}
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def test_structure_and_content_are_checked_together(run: Run, bad: str) -> None:
+    status, found = run("data", "check", bad)
+    assert (status, found["passed"], found["rows"], found["good_rows"]) == (2, False, 6, 4)
+    assert codes(found, severity="refused") == {"not_json", "last_turn_not_assistant"}
+    (marks,) = [one for one in found["findings"] if one["code"] == "template_tokens"]
+    assert (marks["rows"][0]["file"], marks["rows"][0]["line"]) == ("bad.jsonl", 6)
+
+
+def test_what_is_decided_no_longer_fails(run: Run, bad: str) -> None:
+    assert run("data", "check", bad, "--fix", "last_turn_not_assistant")[0] == 2
+    status, found = run("data", "check", bad, "--fix", "last_turn_not_assistant", "--skip", "not_json")
+    assert (status, found["good_rows"], found["fixed_rows"], found["skipped_rows"]) == (0, 5, 1, 1)
+    assert codes(found, decision="fix") == {"last_turn_not_assistant"} and codes(found, decision="skip") == {"not_json"}
+
+
+def test_a_fix_that_cannot_mend_every_row_fails_until_the_rest_is_skipped(run: Run, bad: str) -> None:
+    assert run("data", "check", bad, "--fix", "all")[0] == 2
+    assert run("data", "check", bad, "--fix", "all", "--skip", "refused")[0] == 0
+
+
+def test_strict_lets_warnings_fail(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "copies.jsonl"
+    file.write_bytes(jsonl(*rows(300), *rows(5)))
+    status, found = run("data", "check", str(file))
+    assert status == 0 and "duplicates" in codes(found, severity="warning")
+    assert run("data", "check", str(file), "--strict")[0] == 2
+
+
+def test_a_code_that_no_check_has_is_refused_with_the_nearest(run: Run, bad: str) -> None:
+    status, said = run("data", "check", bad, "--skip", "not_jsn")
+    assert status == 2 and said["error"]["code"] == "no_such_finding" and "not_json" in said["error"]["how_to_fix"]
+
+
+def test_several_files_a_folder_and_a_packed_one_are_one_check(run: Run, good: str, tmp_path: Path) -> None:
+    folder = tmp_path / "more"
+    folder.mkdir()
+    (folder / "a.csv").write_text("question,answer\nWhat is red?,A colour.\n")
+    (folder / "b.jsonl.gz").write_bytes(gzip.compress(jsonl(row("Packed?", "Yes."))))
+    status, found = run("data", "check", good, str(folder))
+    assert (status, found["good_rows"]) == (0, 22)
+    assert found["files"] == ["good.jsonl", "a.csv", "b.jsonl.gz"]
+
+
+def test_a_maximum_length_tells_what_it_cuts(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "long.jsonl"
+    file.write_bytes(jsonl(row("Short?", "Yes."), row("Q", "word " * 400), row("word " * 400, "A")))
+    status, found = run("data", "check", str(file), "--max-length", "64")
+    (cut,) = [one for one in found["findings"] if one["code"] == "answers_cut"]
+    assert [(one["file"], one["line"]) for one in cut["rows"]] == [("long.jsonl", 2), ("long.jsonl", 3)]
+    assert status == 2 and codes(found, severity="refused") == {"no_trainable_tokens"}
+
+
+def test_standard_input_is_a_file_too(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(jsonl(*rows(3)))))
+    status, found = run("data", "check", "-")
+    assert (status, found["files"], found["good_rows"]) == (0, ["stdin"], 3)
+
+
+def test_columns_are_mapped_and_converted(run: Run, tmp_path: Path) -> None:
+    file, out = tmp_path / "german.csv", tmp_path / "out.jsonl"
+    file.write_text("Nummer;Frage;Antwort\n1;Was ist rot?;Eine Farbe.\n2;Was ist 2?;Eine Zahl.\n")
+    options = ("--map", "question=Frage", "--map", "answer=Antwort", "--output", str(out))
+    status, made = run("data", "convert", str(file), *options)
+    assert (status, made["rows"]) == (0, 2)
+    assert lines(out) == [row("Was ist rot?", "Eine Farbe."), row("Was ist 2?", "Eine Zahl.")]
+    assert run("data", "convert", str(file), *options)[1]["error"]["code"] == "file_exists"
+    assert run("data", "convert", str(file), *options, "--overwrite")[0] == 0
+    status, said = run("data", "check", str(file), "--map", "question=Fragen", "--map", "answer=Antwort")
+    assert status == 2 and said["error"]["code"] == "unknown_column"
+    assert run("data", "check", str(file), "--map", "Frage")[1]["error"]["code"] == "bad_mapping"
+
+
+def test_converting_fixes_and_skips_what_was_decided_and_refuses_the_rest(run: Run, bad: str, tmp_path: Path) -> None:
+    out = tmp_path / "out.parquet"
+    status, said = run("data", "convert", bad, "--output", str(out))
+    assert status == 2 and said["error"]["code"] == "bad_rows" and not out.exists()
+    assert "bad.jsonl:4" in said["error"]["why"] and "--skip refused" in said["error"]["how_to_fix"]
+    assert run("data", "convert", bad, "--output", str(out), "--fix", "all", "--skip", "refused")[0] == 0
+    saved = polars.read_parquet(out)["messages"].to_list()
+    assert len(saved) == 5 and saved[-1] == row("Say it", "Well yes")["messages"]
+    assert run("data", "convert", bad, "--output", str(tmp_path / "x.doc"))[1]["error"]["code"] == "no_such_format"
+    shared = ("--format", "sharegpt", "--skip", "refused,template_tokens")
+    run("data", "convert", bad, "--output", str(tmp_path / "out.jsonl"), *shared)
+    assert [list(one) for one in lines(tmp_path / "out.jsonl")] == [["conversations"]] * 3
+
+
+def test_a_split_is_the_same_again_and_loses_no_row(run: Run, good: str, tmp_path: Path) -> None:
+    def split(seed: str, *more: str) -> tuple[list[Any], list[Any]]:
+        places = (tmp_path / f"train{seed}.jsonl", tmp_path / f"eval{seed}.jsonl")
+        to = ("--train", str(places[0]), "--eval", str(places[1]))
+        status, made = run("data", "split", good, *to, "--seed", seed, "--overwrite", *more)
+        assert status == 0 and made["train"]["rows"] + made["eval"]["rows"] == 20
+        return lines(places[0]), lines(places[1])
+
+    options = ("--eval-rows", "5", "--split-similar")
+    train, held_out = split("1", *options)
+    assert (len(train), len(held_out)) == (15, 5)
+    assert sorted(map(str, train + held_out)) == sorted(map(str, rows(20)))
+    assert split("1", *options) == (train, held_out) != split("2", *options)
+
+
+def test_a_dataset_is_added_from_several_files_with_fixes_and_weights(run: Run, bad: str, good: str) -> None:
+    assert run("data", "add", bad)[1]["error"]["code"] == "bad_rows"
+    status, added = run("data", "add", good, bad, "--fix", "all", "--skip-bad", "--name", "Both")
+    assert (status, added["name"], added["train_rows"] + added["eval_rows"]) == (0, "Both", 25)
+    assert added["source_detail"]["files"] == ["good.jsonl", "bad.jsonl"]
+    status, added = run("data", "add", good, bad, "--skip-bad", "--weight", "good.jsonl=0.5", "--weight", "bad.jsonl=2")
+    assert (status, added["train_rows"] + added["eval_rows"]) == (0, 10 + 8)
+    for wrong in ("other.jsonl=1", "good.jsonl=no", "good.jsonl=0"):
+        assert run("data", "add", good, "--weight", wrong)[1]["error"]["code"] == "bad_weight"
+
+
+def test_own_held_out_rows_are_taken_as_they_are(run: Run, good: str, tmp_path: Path) -> None:
+    held_out = tmp_path / "eval.csv"
+    held_out.write_text("question,answer\nHeld?,Out.\n")
+    status, added = run("data", "add", good, "--eval", str(held_out))
+    assert (status, added["train_rows"], added["eval_rows"]) == (0, 20, 1)
+
+
+def test_versions_are_listed_compared_and_undone(run: Run, good: str, home: Path) -> None:
+    added = run("data", "add", good, "--name", "Mine")[1]
+    assert run("data", "undo", "Mine")[1]["error"]["code"] == "nothing_to_undo"
+    changed = (Message("user", "Q"), Message("assistant", "Changed."))
+    Versions(home / "datasets" / added["id"]).edit("train", 0, changed)
+    status, found = run("data", "versions", "Mine")
+    assert status == 0 and [one["number"] for one in found["versions"]] == [2, 1]
+    (change,) = run("data", "diff", "Mine")[1]["changes"]
+    assert change["after"][1]["content"] == "Changed." and change["before"]
+    status, made = run("data", "undo", "Mine")
+    assert (status, made["number"], made["sha256"]) == (0, 3, added["sha256"])
+    assert run("data", "undo", "Mine", "--to", "2")[1]["number"] == 4
+    assert run("data", "diff", "Mine", "1", "3")[1]["changes"] == []
+    assert run("data", "undo", "Mine", "--to", "9")[0] == 3
+    assert run("data", "show", "Mine")[1]["dataset"]["version"] == 4
+
+
+def test_a_dataset_is_exported_as_files(run: Run, good: str, tmp_path: Path) -> None:
+    added = run("data", "add", good)[1]
+    status, made = run("data", "export", added["id"], "-o", str(tmp_path / "out.jsonl"))
+    assert status == 0 and [Path(one["path"]).name for one in made["files"]] == ["out-train.jsonl", "out-eval.jsonl"]
+    assert (tmp_path / "out-train.jsonl").read_bytes() == Path(added["train_path"]).read_bytes()
+    options = ("--part", "eval", "--format", "alpaca")
+    run("data", "export", added["id"], "-o", str(tmp_path / "eval.parquet"), *options)
+    assert polars.read_parquet(tmp_path / "eval.parquet").columns[:3] == ["instruction", "input", "output"]
+    assert run("data", "export", added["id"])[1]["error"]["code"] == "bad_usage"
+    assert run("data", "export", added["id"], "--to-hub", "me/mine")[1]["error"]["code"] == "no_hub_token"
+    wrong = run("data", "export", added["id"], "-o", str(tmp_path / "x.jsonl"), "--part", "test")
+    assert wrong[1]["error"]["code"] == "no_such_part"
+
+
+def test_statistics_count_tokens_once_for_the_same_content(run: Run, good: str) -> None:
+    added = run("data", "add", good)[1]
+    of_dataset = run("data", "stats", added["id"])[1]
+    assert of_dataset["rows"] == 20 and sum(one["rows"] for one in of_dataset["conversations"]) == 20
+    assert of_dataset["tokens"] > of_dataset["answer_tokens"] > 20 * 2
+    assert of_dataset["suggested_max_length"] == 128 and of_dataset["cut"]["answers_cut"] == 0
+    started = time.monotonic()
+    of_file = run("data", "stats", added["train_path"], "--max-length", "8")[1]
+    assert time.monotonic() - started < 5, "no process was started again"
+    assert of_file["rows"] == 16 and of_file["cut"]["rows_too_long"] == 16
+    assert run("data", "stats", "nothing-here")[0] == 3
+
+
+def test_bars_are_as_long_as_their_share() -> None:
+    drawn = list(bars([Bin(0, 10, 4), Bin(10, 20, 2), Bin(20, None, 0)]))
+    assert [line.count("█") for line in drawn] == [40, 20, 0]
+    assert drawn[0].strip().startswith("0 - 9") and "20 and more" in drawn[2]
+    assert list(bars([])) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a terminal of its own")
+def test_progress_is_written_over_on_a_terminal_and_the_result_stays_clean(tmp_path: Path) -> None:
+    file = tmp_path / "many.jsonl"
+    file.write_bytes(jsonl(*rows(4_000)))
+    screen, terminal = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "backend.cli", "data", "check", str(file), "--json"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        env={**os.environ},
+        timeout=120,
+    )
+    os.close(terminal)
+    said = os.read(screen, 1 << 16)
+    os.close(screen)
+    assert b"Checking " in said and b" %" in said and said.endswith(b"\r\x1b[K")
+    assert json.loads(done.stdout)["good_rows"] == 4_000
+
+
+@needs_shared_data
+@pytest.mark.parametrize("file", sorted(SHARED_DATA.glob("*.json*")) if SHARED_DATA.is_dir() else [])
+def test_real_files_are_recognised_without_a_question(run: Run, file: Path) -> None:
+    status, found = run("data", "check", str(file))
+    assert status == 0 and found["format"]["is_sure"] and found["good_rows"] == found["rows"] > 0
