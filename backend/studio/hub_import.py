@@ -32,6 +32,12 @@ RECORDS = "records.jsonl"
 KEEP_SECONDS = 7 * 24 * 3600
 """How long the folder of an import that is over stays, for its log."""
 
+ENVIRONMENT = {
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "USE_TORCH": "0",  # else `datasets` loads torch before it streams a row
+}
+
 _IMPORT_ID = re.compile(r"[a-f0-9]{12}")
 _KINDS: Mapping[str, type[PhiDeskError]] = {
     "hub_unreachable": Unavailable,
@@ -75,9 +81,7 @@ def start_import(folder: Path, request: HubRequest, token: str | None, *, as_dra
     Raises BadInput for words that can't be meant; that there is such a dataset is `HubSearch.about`'s to say.
     """
     place = prepare_import(folder, request, as_draft=as_draft)
-    environment = {"HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-    if token:
-        environment["HF_TOKEN"] = token
+    environment = {**ENVIRONMENT, "HF_TOKEN": token} if token else ENVIRONMENT
     background_process.start("backend.studio.hub_fetch", place, environment=environment)
     return HubImport(id=place.name, hub_id=request.hub_id.strip(), phase="waiting", title=request.title)
 

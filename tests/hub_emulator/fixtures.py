@@ -17,5 +17,4 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubEmulator
     monkeypatch.delenv("HF_TOKEN", raising=False)
     with HubEmulator() as emulator:
         monkeypatch.setenv("HF_ENDPOINT", emulator.endpoint)
-        monkeypatch.setenv("PHIDESK_HUB_VIEWER", emulator.viewer)
         yield emulator

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from backend.settings import QUIET_ENVIRONMENT
-from backend.studio.hub_import import HubImport, prepare_import, read_import
+from backend.studio.hub_import import ENVIRONMENT, HubImport, prepare_import, read_import
 from backend.studio.hub_request import HubRequest
 from tests.hub_emulator.server import HubEmulator
 
@@ -42,8 +42,8 @@ class WarmFetch:
     def __init__(self, hub: HubEmulator, folder: Path) -> None:
         self.folder = folder / "datasets"
         environment = {name: value for name, value in os.environ.items() if name != "HF_TOKEN"}
-        environment |= {**QUIET_ENVIRONMENT, "HF_ENDPOINT": hub.endpoint, "HF_HOME": str(folder / "hf")}
-        environment |= {"HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "PYTHONPATH": str(_ROOT)}
+        environment |= {**QUIET_ENVIRONMENT, **ENVIRONMENT, "PYTHONPATH": str(_ROOT)}
+        environment |= {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(folder / "hf")}
         self._process = subprocess.Popen(
             [sys.executable, "-c", _CODE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
         )
