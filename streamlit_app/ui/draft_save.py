@@ -43,7 +43,8 @@ def show_save(datasets: Datasets, state: DraftState, max_upload_mb: int) -> Wish
     st.header(_("Save as a dataset"))
     name = st.text_input(_("Name"), state.draft.name[:60], max_chars=60, key="dataset_name") or state.draft.name[:60]
     split, check_file, drop_leaks = _held_out(state.good, max_upload_mb)
-    mix = _mixed_in(datasets)
+    has_own_file = st.session_state.get("eval_way") == OWN_FILE
+    mix = None if has_own_file else _mixed_in(datasets)
     missing = what_is_missing(state, has_company=check_file is not None or bool(mix))
     if not st.button(
         missing or _label(state),

@@ -44,9 +44,14 @@ class DraftState:
 
     @property
     def good(self) -> int:
-        """How many examples would be saved: what is skipped by a content check is not among them."""
-        skipped = sum(one.count for one in self.examination.findings if one.decision is Decision.SKIP)
-        return max(0, self.draft.report.good_rows - skipped)
+        """How many examples would be saved: what is skipped by a content check is not among them.
+
+        A row that several checks skip counts once, as far as the findings name their rows.
+        """
+        skipping = [one for one in self.examination.findings if one.decision is Decision.SKIP]
+        named = {(row.part, row.number) for one in skipping for row in one.rows}
+        unnamed = sum(max(0, one.count - len(one.rows)) for one in skipping)
+        return max(0, self.draft.report.good_rows - len(named) - unnamed)
 
     @property
     def skipped(self) -> int:

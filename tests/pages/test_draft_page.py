@@ -1,0 +1,206 @@
+"""A draft: the verdict, what was recognised, deciding about findings, the mapping form, and what stays text."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from backend.domain_datasets import Decision, Draft, Examination, Finding, FormatKind, FoundRow, Severity
+from streamlit_app.ui import findings_view
+from streamlit_app.ui.draft_state import DraftState, what_is_missing
+from tests.contract.waiting import wait_until
+from tests.pages.conftest import FakeDesk, Open, primary_buttons, texts
+from tests.pages.test_dataset_page import GOOD, row
+
+HOSTILE = "<img src=x onerror=alert(1)> ![x](http://evil.example/x.png) :red[x]"
+EMPTY_ANSWER = row("And?", "").encode()
+BAD = GOOD + b"\n" + b"\n".join([b'{"messages": []}', b"not json", EMPTY_ANSWER, EMPTY_ANSWER])
+UNCLEAR = b"Spalte A,Spalte B\n" + b"".join(b"Satz %d steht hier,Und %d steht dort\n" % (n, n) for n in range(12))
+
+
+def opened(open_page: Open, desk: FakeDesk, content: bytes, name: str = "mine.jsonl") -> tuple[AppTest, Draft]:
+    draft = desk.datasets.drafts.open([(name, content)])
+    return open_page("dataset", draft=draft.id), draft
+
+
+def keys(page: AppTest) -> set[str]:
+    return {str(button.key) for button in page.button}
+
+
+def test_bad_rows_must_be_decided_about_before_anything_is_saved(open_page: Open, desk: FakeDesk) -> None:
+    page, _draft = opened(open_page, desk, BAD)
+    assert "10 examples can teach, 4 can't: fix or skip them below." in texts(page)
+    save = page.button(key="save_dataset")
+    assert save.disabled
+    assert save.label == "Decide about 4 examples first"
+    page.button(key="draft_fix_content_empty").click().run()
+    page.button(key="draft_skip_all").click().run()
+    assert "examples can teach" in texts(page)
+    save = page.button(key="save_dataset")
+    assert not save.disabled
+    assert save.label.startswith("Use 10 good examples, skip ")
+    save.click().run()
+    assert not page.exception
+    [dataset] = desk.datasets.list()
+    assert dataset.train_rows + dataset.eval_rows == 10
+
+
+def test_every_finding_says_what_where_and_what_can_be_done(open_page: Open, desk: FakeDesk) -> None:
+    page, draft = opened(open_page, desk, BAD)
+    said = texts(page)
+    for finding in draft.report.findings:
+        assert finding.title in said
+        assert finding.effect in said
+        assert {f"draft_skip_{finding.code}"} <= keys(page)
+        assert f"draft_keep_{finding.code}" not in keys(page), "what is refused can't be left as it is"
+    where = next(frame.value for frame in page.dataframe if "Excerpt" in frame.value.columns and len(frame.value) == 2)
+    assert list(where["Line"]) == ["13", "14"]
+
+
+def test_a_decision_is_undone(open_page: Open, desk: FakeDesk) -> None:
+    page, draft = opened(open_page, desk, BAD)
+    page.button(key="draft_skip_not_json").click().run()
+    assert desk.datasets.drafts.get(draft.id).decisions == {"not_json": Decision.SKIP}
+    assert "Will be skipped" in texts(page)
+    page.button(key="draft_undo_not_json").click().run()
+    assert desk.datasets.drafts.get(draft.id).decisions == {}
+    assert "draft_skip_not_json" in keys(page)
+
+
+def test_content_checks_are_decided_about_too(open_page: Open, desk: FakeDesk) -> None:
+    content = (
+        GOOD + b"\n" + row("Who helps?", "Write to ada@larkhaven-ferries.org or call.").encode() + b"\n" + GOOD[:400]
+    )
+    page, draft = opened(open_page, desk, content[: content.rindex(b"\n")])
+    found = desk.datasets.examine_draft(draft.id).findings
+    mail = next(one for one in found if "mail" in one.code)
+    assert page.button(key="save_dataset").label == f"Use {draft.report.good_rows} examples"
+    page.button(key=f"draft_skip_{mail.code}").click().run()
+    assert page.button(key="save_dataset").label == f"Use {draft.report.good_rows - 1} good examples, skip 1"
+    page.button(key=f"draft_undo_{mail.code}").click().run()
+    page.button(key=f"draft_fix_{mail.code}").click().run()
+    page.button(key="save_dataset").click().run()
+    [dataset] = desk.datasets.list()
+    told = Path(dataset.train_path).read_text() + Path(dataset.eval_path).read_text()
+    assert "ada@larkhaven-ferries.org" not in told
+    assert "Write to" in told
+
+
+def test_an_alpaca_file_is_recognised_in_one_sentence(open_page: Open, desk: FakeDesk) -> None:
+    rows = [{"instruction": f"Say {n}", "input": "", "output": f"It is {n}."} for n in range(5)]
+    page, _draft = opened(open_page, desk, json.dumps(rows).encode(), "alpaca.json")
+    assert "Alpaca: the question is in instruction and input, the answer in output." in texts(page)
+    assert "5 examples, all good." in texts(page)
+
+
+def test_unclear_columns_are_asked_about_and_remembered(open_page: Open, desk: FakeDesk) -> None:
+    page, draft = opened(open_page, desk, UNCLEAR, "unclear.csv")
+    assert [button.key for button in primary_buttons(page)] == ["draft_use_mapping"]
+    assert "save_dataset" not in keys(page)
+    page.selectbox(key="draft_column_question").set_value("Spalte B").run()
+    page.selectbox(key="draft_column_answer").set_value("Spalte A").run()
+    shown = [text.value for text in page.text]
+    assert shown[:2] == ["Und 0 steht dort", "Satz 0 steht hier"]
+    page.button(key="draft_use_mapping").click().run()
+    assert "12 examples, all good." in texts(page)
+    form = desk.datasets.drafts.get(draft.id).report.format
+    assert form.kind is FormatKind.MAPPED
+    assert dict(form.fields) == {"question": "Spalte B", "answer": "Spalte A"}
+    page, _again = opened(open_page, desk, UNCLEAR, "again.csv")
+    assert "12 examples, all good." in texts(page)
+
+
+def test_a_choice_of_columns_is_forgotten_when_it_is_not_to_be_kept(open_page: Open, desk: FakeDesk) -> None:
+    page, _draft = opened(open_page, desk, UNCLEAR, "unclear.csv")
+    page.checkbox(key="draft_remember").set_value(False).run()
+    page.button(key="draft_use_mapping").click().run()
+    assert "12 examples, all good." in texts(page)
+    page, _again = opened(open_page, desk, UNCLEAR, "again.csv")
+    assert "draft_use_mapping" in keys(page)
+
+
+def test_examples_are_searched_and_turned_page_by_page(open_page: Open, desk: FakeDesk) -> None:
+    rows = "\n".join(row(f"Where is pier {n}?", f"Pier {n} is by the wall.") for n in range(130))
+    page, _draft = opened(open_page, desk, rows.encode())
+    assert len(page.dataframe[-1].value) == 50
+    page.get("pagination")[0].set_value(3).run()
+    assert list(page.dataframe[-1].value["Line"]) == list(range(101, 131))
+    page.text_input(key="draft_search").set_value("PIER 77").run()
+    assert list(page.dataframe[-1].value["Line"]) == [78]
+    page.text_input(key="draft_search").set_value("no such words").run()
+    assert "No example says that." in texts(page)
+    assert not page.exception
+
+
+def test_a_single_row_is_told_before_it_is_saved(open_page: Open, desk: FakeDesk) -> None:
+    page, _draft = opened(open_page, desk, row("Only one?").encode())
+    assert "Only one example" in texts(page)
+    assert page.button(key="save_dataset").label == "Two examples are needed"
+    assert page.button(key="save_dataset").disabled
+    page.segmented_control(key="eval_way").set_value("file").run()
+    page.file_uploader(key="eval_upload").upload("check.jsonl", row("Other?").encode()).run()
+    page.button(key="save_dataset").click().run()
+    assert desk.datasets.list()[0].train_rows == 1
+
+
+def test_nothing_in_a_file_is_read_as_markdown(open_page: Open, desk: FakeDesk) -> None:
+    content = f"{HOSTILE} one,{HOSTILE} two\n".encode() + b"".join(b"Text %d,Word %d\n" % (n, n) for n in range(9))
+    page, _draft = opened(open_page, desk, content + f"{HOSTILE},{HOSTILE}\n".encode(), f"{HOSTILE}.csv")
+    if "draft_use_mapping" in keys(page):
+        page.button(key="draft_use_mapping").click().run()
+    assert not page.exception
+    drawn = [element.value for kind in (page.title, page.header, page.caption, page.markdown) for element in kind]
+    drawn += [str(element.value) for kind in (page.warning, page.error, page.success, page.info) for element in kind]
+    drawn += [str(button.label) for button in page.button]
+    assert any("onerror" in text for text in drawn)
+    for text in drawn:
+        assert not re.search(r"(?<!\\)(<img|!\[|:red\[)", text), text
+
+
+def test_a_draft_that_is_gone_is_told(open_page: Open, desk: FakeDesk) -> None:
+    page = open_page("dataset", draft="0123456789ab")
+    assert "There is no draft 0123456789ab." in texts(page)
+    assert "back" in keys(page)
+
+
+def test_a_large_file_shows_its_first_rows_while_it_is_read(open_page: Open, desk: FakeDesk, tmp_path: Path) -> None:
+    path = tmp_path / "large.jsonl"
+    with path.open("w") as file:
+        for number in range(9000):
+            file.write(row(f"Where is pier {number}?", "By the wall. " * 80) + "\n")
+    draft = desk.datasets.drafts.open([path])
+    page = open_page("dataset", draft=draft.id)
+    assert not page.exception
+    assert list(page.dataframe[-1].value["Line"])[:2] == [1, 2]
+    wait_until(lambda: desk.datasets.drafts.get(draft.id).phase == "ready", "all of it is read", 120)
+    page.run()
+    assert page.button(key="save_dataset").label.endswith("9,000 examples")
+    desk.datasets.drafts.discard(draft.id)
+
+
+def finding(severity: Severity, count: int, decision: Decision | None = None, code: str = "a") -> Finding:
+    rows = (FoundRow("f", 1, "what", part="rows", number=1), FoundRow("f", 2, "what", part="rows", number=2))
+    return Finding(code, severity, "Title", "Effect", count, rows[:count], "Fixes.", "Skips.", decision=decision)
+
+
+def test_findings_that_must_be_decided_come_first() -> None:
+    findings = [
+        finding(Severity.HINT, 9, code="hint"),
+        finding(Severity.WARNING, 2, code="warning"),
+        finding(Severity.REFUSED, 1, Decision.FIX, code="decided"),
+        finding(Severity.REFUSED, 1, code="open"),
+    ]
+    assert [one.code for one in findings_view.in_order(findings)] == ["open", "decided", "warning", "hint"]
+    assert [one.code for one in findings_view.undecided(findings)] == ["open"]
+
+
+def test_a_row_that_two_checks_skip_counts_once(desk: FakeDesk) -> None:
+    skips = tuple(finding(Severity.WARNING, 2, Decision.SKIP, code) for code in "ab")
+    for rows, expected in ((3, "Two examples are needed"), (4, ""), (2, "There is no example to save")):
+        draft = desk.datasets.drafts.open([("a.jsonl", b"\n".join(GOOD.split(b"\n")[:rows]))])
+        state = DraftState(draft, Examination("done", 1.0, skips))
+        assert state.good == rows - 2
+        assert what_is_missing(state) == expected
