@@ -167,7 +167,8 @@ class _Prepared:
         place = self._stack.enter_context(tempfile.TemporaryDirectory(prefix=".applied-", dir=self._folder))
         path = Path(place) / "rows.jsonl"
         writer = PartWriter(path)
-        digests, groups = [], []
+        digests: list[bytes] = []
+        groups: list[int] = []
         try:
             with one.path.open("rb", buffering=_READ_AHEAD) as file:
                 for number, line in enumerate(file):
