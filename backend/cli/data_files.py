@@ -79,13 +79,15 @@ class Choices:
 class FilesRead:
     """`findings` are those of the reading and those of the content, each with its decision.
 
-    `flags` has a bit mask per row of the working copy for the findings of the content.
+    `flags` has a bit mask per row of the working copy for the findings of the content, `groups` ids of rows that are
+    nearly the same; both are empty where the content was not checked.
     """
 
     copy: WorkingCopy
     report: ReadReport
     findings: tuple[Finding, ...]
     flags: Sequence[int]
+    groups: Sequence[int]
     choices: Choices
 
     @property
@@ -110,6 +112,7 @@ class FilesRead:
             flags=self.flags,
             decisions=decisions,
             digests=self.copy.digests(),
+            groups=self.groups,
             weight=weight,
         )
 
@@ -174,6 +177,7 @@ def read_files(
         report = with_decisions(report, {code: what for code, what in decided.items() if what is not None})
         findings = report.findings
         flags: Sequence[int] = ()
+        groups: Sequence[int] = ()
         if with_content and copy.rows:
             copy.index().select("file", "line").write_parquet(place / "places.parquet")
             part = Part("rows", copy.path, tuple(copy.files), place / "places.parquet")
@@ -182,8 +186,8 @@ def read_files(
                 [part], on_progress=lambda done: tell(checking, done), workers=min(4, os.cpu_count() or 1)
             )
             findings += tuple(replace(one, decision=choices.about(one)) for one in examined.findings)
-            flags = examined.flags["rows"].tolist()
-        yield FilesRead(copy, report, findings, flags, choices)
+            flags, groups = examined.flags["rows"].tolist(), examined.groups["rows"].tolist()
+        yield FilesRead(copy, report, findings, flags, groups, choices)
 
 
 def described_briefly(finding: Finding) -> Iterator[str]:

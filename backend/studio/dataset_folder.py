@@ -201,9 +201,10 @@ def _sweep(folder: Path) -> None:
     for left in folder.glob(".gone-*"):
         shutil.rmtree(left, ignore_errors=True)
     yesterday = time.time() - 24 * 60 * 60
-    for left in folder.glob(".applied-*"):  # of a save that was killed; nothing says whether one still runs
-        if left.stat().st_mtime < yesterday:
-            shutil.rmtree(left, ignore_errors=True)
+    for left in (*folder.glob(".applied-*"), *folder.glob(".new-*.lock")):  # nothing says whether they are in use
+        with suppress(FileNotFoundError):
+            if left.stat().st_mtime < yesterday:
+                shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
 
 
 def load(folder: Path, dataset_id: str) -> Dataset:

@@ -17,11 +17,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 
-from tests.hub_emulator import hub_routes, viewer_routes
+from tests.hub_emulator import hub_routes, uploads, viewer_routes
 from tests.hub_emulator.repos import Repo
 from tests.hub_emulator.wire import Fault, Reply, Request, error, routes
 
-HANDLERS = (hub_routes, viewer_routes)
+HANDLERS = (hub_routes, uploads, viewer_routes)
 """Named so that they are imported: each adds its routes."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +80,7 @@ def test_bad_rows_are_refused_with_the_first_of_them_and_left_out_when_asked(dat
     assert caught.value.code == "bad_rows"
     assert caught.value.what == "2 rows can't be used."
     assert "Line 6:" in caught.value.why and "Line 7:" in caught.value.why
+    assert "--skip-bad" in caught.value.how_to_fix
     dataset = datasets.create_from_file(content, "x", skip_bad=True)
     assert dataset.train_rows + dataset.eval_rows == 5
 
@@ -154,6 +156,17 @@ def test_a_deleted_dataset_is_gone_and_deleting_again_is_fine(datasets: Datasets
     assert datasets.list() == [] and list(datasets.folder.iterdir()) == []
     with pytest.raises(NotFound):
         datasets.preview(dataset.id)
+
+
+def test_what_killed_saves_left_behind_a_day_ago_goes_with_the_next_save(datasets: Datasets) -> None:
+    for name in (".applied-x", ".new-y.lock"):
+        left = datasets.folder / name
+        left.mkdir(parents=True) if name == ".applied-x" else left.touch()
+        os.utime(left, (0, 0))
+    fresh = datasets.folder / ".applied-now"
+    fresh.mkdir()
+    dataset = datasets.create_from_file(jsonl(*rows(4)), "x")
+    assert {one.name for one in datasets.folder.iterdir()} == {fresh.name, dataset.id}
 
 
 def test_a_moved_home_and_a_damaged_dataset_do_not_stop_the_list(datasets: Datasets, tmp_path: Path) -> None:
