@@ -17,6 +17,7 @@ from backend.domain_datasets import (
     Decision,
     Draft,
     Examination,
+    Finding,
     RecordFormat,
     Row,
     RowFilter,
@@ -34,7 +35,9 @@ from backend.studio import (
     formats,
     hub_import,
     hub_push,
+    length_decisions,
     saving,
+    token_findings,
     tokens,
 )
 from backend.studio.conversion import Converted
@@ -347,6 +350,32 @@ class Datasets:
         Raises Unavailable or BadInput where the model's tokenizer can't be had here.
         """
         return tokens.measure(self._parts(self.get(dataset_id)), self._resolve(base_model), self._cache / "tokens")
+
+    def length_findings(self, dataset_id: str, base_model: str, max_length: int) -> Sequence[Finding]:
+        """What a maximum length cuts and the model's template refuses; none until the tokens are counted."""
+        counted = self.measure_tokens(dataset_id, base_model)
+        return token_findings.findings(counted.table, max_length) if counted.table else ()
+
+    def apply_length_decisions(
+        self, dataset_id: str, base_model: str, max_length: int, decisions: Mapping[str, Decision]
+    ) -> Version:
+        """Rows with these findings are shortened or left out, in a new version; the current one when none changes.
+
+        Raises Conflict while the tokens are still being counted.
+        """
+        dataset = self.get(dataset_id)
+        table = self.measure_tokens(dataset_id, base_model).table
+        if table is None or table.is_estimate:
+            raise Conflict(
+                _("The tokens are still being counted."),
+                how_to_fix=_("Wait until all examples are counted, then try again."),
+                code="still_counting",
+            )
+        titles = [one.title for one in token_findings.findings(table, max_length) if one.code in decisions]
+        summary = _("Checks: {what}").format(what="; ".join(titles))
+        return length_decisions.apply_length_decisions(
+            self.versions(dataset_id), table, max_length, decisions, summary, based_on=dataset.version
+        )
 
     def explain(self, base_model: str, messages: Sequence[Message], max_length: int) -> RenderedRow:
         """A row as the model sees it: token by token, what is learnt and what is cut."""

@@ -50,6 +50,9 @@ MODEL_WAS_ON = "_model_was_on"
 LAST_CHANGE = "_last_change"
 EDITED_EXAMPLE = "_edited_example"
 KEPT_FINDINGS = "_kept_findings"
+EXAMPLES_PAGES = "_examples_pages"
+CHOSEN_LENGTH = "_chosen_length"
+CHECKED_LENGTH = "_checked_length"
 
 SIGN_IN = "sign_in"
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from backend.studio.token_table import TokenTable
 
 LENGTHS = tuple(64 * 2**power for power in range(12))
-BASE, LENGTH = "dataset_base", "dataset_length"
 
 
 def choose_base() -> str:
@@ -30,7 +29,7 @@ def choose_base() -> str:
         ids,
         index=ids.index(last) if last in ids else ids.index(BUILT_IN_MODEL) if BUILT_IN_MODEL in ids else 0,
         format_func=lambda one: titles.get(one, one),
-        key=BASE,
+        key="dataset_base",
         persist_state="session",
         help=_("Each base model cuts text into tokens in its own way."),
     )
@@ -40,24 +39,28 @@ def choose_length(table: TokenTable) -> int:
     """Tokens; at first what is suggested for these examples."""
     suggested = table.suggestion()
     lengths = lengths_for(int(table.totals.max()) if len(table.totals) else 0, suggested)
-    if st.session_state.get(LENGTH, suggested) not in lengths:  # another base model, or another dataset
-        st.session_state[LENGTH] = suggested
+    length = st.session_state.get(session.CHOSEN_LENGTH, suggested)
+    if length not in lengths:  # it was chosen for another base model or another dataset
+        length = suggested
 
     def label(length: int) -> str:
         text = numbers.count(length)
         return readable(_("{n} (suggested)").format(n=text) if length == suggested else text)
 
-    chosen = st.segmented_control(
+    def changed() -> None:
+        st.session_state[session.CHOSEN_LENGTH] = st.session_state["dataset_length"]
+
+    st.session_state["dataset_length"] = length
+    st.segmented_control(
         _("Maximum length, tokens"),
         lengths,
-        default=None if LENGTH in st.session_state else suggested,
         format_func=label,
         required=True,
-        key=LENGTH,
-        persist_state="session",
+        key="dataset_length",
+        on_change=changed,
         help=_("So many tokens of an example a run reads. The rest is cut off and not learnt."),
     )
-    return chosen or suggested
+    return length
 
 
 def lengths_for(longest: int, suggested: int) -> list[int]:

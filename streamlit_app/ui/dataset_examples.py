@@ -8,9 +8,10 @@ import streamlit as st
 
 from backend.datasets import Datasets
 from backend.domain import Dataset
-from backend.domain_datasets import Finding, RowFilter
+from backend.domain_datasets import RowFilter
 from backend.i18n import _, ngettext
-from streamlit_app.ui import dataset_address, dataset_edit, numbers
+from streamlit_app import session
+from streamlit_app.ui import dataset_address, dataset_edit, dataset_findings, dataset_lengths, numbers
 from streamlit_app.ui.choice_labels import readable
 from streamlit_app.ui.conversation_table import choose_row
 from streamlit_app.ui.dataset_row import show_row
@@ -45,12 +46,11 @@ def show(datasets: Datasets, dataset: Dataset) -> None:
             args=(dataset, part),
         )
     wanted = _choose(datasets, dataset, part)
-    page_key = f"rows_page_{part}"
-    page = st.session_state.get(page_key, 1)
+    page = shown_page(part)
     found = datasets.page(dataset.id, part, (page - 1) * PAGE_ROWS, PAGE_ROWS, wanted.query, wanted.rows)
     pages = max(1, -(-found.total // PAGE_ROWS))
     if page > pages:  # fewer are found than before
-        page = st.session_state[page_key] = pages
+        page = turn_to(part, pages)
         found = datasets.page(dataset.id, part, (page - 1) * PAGE_ROWS, PAGE_ROWS, wanted.query, wanted.rows)
     if not found.total:
         st.info(_("No example has all of this."), icon=":material/search_off:")
@@ -62,11 +62,16 @@ def show(datasets: Datasets, dataset: Dataset) -> None:
     chosen = dataset_address.example(_rows(dataset, part))
     choose_row(found.rows, chosen, _go_to_example, key=f"rows_{part}_{page}_{dataset.version}")
     if pages > 1:
-        st.pagination(pages, key=page_key)
+        _choose_page(part, page, pages)
     if chosen is None:
         st.caption(_("Select an example to read, change or delete it."))
         return
-    show_row(datasets, dataset, part, chosen, PAGE_ROWS if wanted.is_all else 0)
+
+    def turned(number: int) -> None:
+        if wanted.is_all:
+            turn_to(part, number // PAGE_ROWS + 1)
+
+    show_row(datasets, dataset, part, chosen, turned)
 
 
 def choose_part(dataset: Dataset) -> str:
@@ -79,20 +84,17 @@ def choose_part(dataset: Dataset) -> str:
         "train": _("To learn from: {n}").format(n=numbers.count(dataset.train_rows)),
         "eval": _("To check with: {n}").format(n=numbers.count(dataset.eval_rows)),
     }
-    part = dataset_address.part()
-    if st.session_state.get("dataset_part", part) != part:  # another link led here
-        st.session_state["dataset_part"] = part
-    chosen = st.segmented_control(
+    part = st.session_state["dataset_part"] = dataset_address.part()
+    st.segmented_control(
         _("Part"),
         list(labels),
         format_func=lambda name: readable(labels[name]),
-        default=None if "dataset_part" in st.session_state else part,
         required=True,
         key="dataset_part",
         label_visibility="collapsed",
         on_change=changed,
     )
-    return chosen or part
+    return part
 
 
 def _choose(datasets: Datasets, dataset: Dataset, part: str) -> Wanted:
@@ -145,16 +147,14 @@ def _of_finding(datasets: Datasets, dataset: Dataset, part: str) -> tuple[int, .
     code = st.query_params.get(dataset_address.FINDING)
     if not code:
         return None
-    finding = next((one for one in datasets.examine(dataset.id).findings if one.code == code), None)
+    finding = dataset_lengths.finding(datasets, dataset, code) or next(
+        (one for one in datasets.examine(dataset.id).findings if one.code == code), None
+    )
     if finding is None:
         return None
     st.markdown(_("Only those of the finding **{title}**.").format(title=plain(finding.title)))
     st.button(_("Show all examples"), key="leave_finding", on_click=_show_all)
-    return rows_of(finding, part)
-
-
-def rows_of(finding: Finding, part: str) -> tuple[int, ...]:
-    return tuple(sorted({row.number for row in finding.rows if row.part == part and row.number >= 0}))
+    return dataset_findings.rows_of(finding, part)
 
 
 def _rows(dataset: Dataset, part: str) -> int:
@@ -165,13 +165,30 @@ def _go_to_example(number: int | None) -> None:
     dataset_address.go(example=None if number is None else number + 1)
 
 
+def _choose_page(part: str, page: int, pages: int) -> None:
+    key = f"rows_page_{part}"
+    st.session_state[key] = page
+
+    def turned() -> None:
+        turn_to(part, st.session_state[key])
+
+    st.pagination(pages, key=key, on_change=turned)
+
+
+def shown_page(part: str) -> int:
+    return int(st.session_state.get(session.EXAMPLES_PAGES, {}).get(part, 1))
+
+
+def turn_to(part: str, page: int) -> int:
+    st.session_state.setdefault(session.EXAMPLES_PAGES, {})[part] = page
+    return page
+
+
 def _first_page() -> None:
-    for part in dataset_address.PARTS:
-        st.session_state.pop(f"rows_page_{part}", None)
+    st.session_state.pop(session.EXAMPLES_PAGES, None)
 
 
 def _show_all() -> None:
-    for key in ("row_search", "filter_min", "filter_max", "filter_system", "filter_file"):
-        st.session_state.pop(key, None)
+    st.session_state.update(row_search="", filter_min=0, filter_max=None, filter_system=ANY, filter_file="")
     dataset_address.go(finding=None)
     _first_page()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from backend.datasets import Datasets
@@ -12,15 +14,15 @@ from streamlit_app.ui import dataset_address, dataset_changes, dataset_edit, num
 from streamlit_app.ui.safe_text import MAX_FORMATTED, formatted, plain
 
 
-def show_row(datasets: Datasets, dataset: Dataset, part: str, number: int, page_rows: int) -> None:
-    """With `page_rows` the table of all rows follows when another number is chosen here; 0 where it shows some only."""
+def show_row(datasets: Datasets, dataset: Dataset, part: str, number: int, turned: Callable[[int], object]) -> None:
+    """`turned` is called when another number is chosen here, so that the table can follow."""
     rows = dataset.train_rows if part == "train" else dataset.eval_rows
     found = datasets.page(dataset.id, part, number, 1).rows
     if not found:
         return
     row = found[0][1]
     st.header(_("Example {number}").format(number=numbers.count(number + 1)))
-    choose_number(number, rows, f"rows_page_{part}", page_rows)
+    choose_number(number, rows, turned)
     if row.file:
         st.caption(_("From {file}, line {line}").format(file=plain(row.file), line=numbers.count(row.line)))
     show_chat(row.messages)
@@ -48,14 +50,13 @@ def show_row(datasets: Datasets, dataset: Dataset, part: str, number: int, page_
         )
 
 
-def choose_number(number: int, rows: int, page_key: str = "", page_rows: int = 0) -> None:
+def choose_number(number: int, rows: int, turned: Callable[[int], object] = lambda number: None) -> None:
     """The number in the link, as a field with steps: the way through the examples by keyboard."""
 
     def changed() -> None:
         wanted = int(st.session_state["example_number"])
         dataset_address.go(example=wanted)
-        if page_rows:
-            st.session_state[page_key] = (wanted - 1) // page_rows + 1
+        turned(wanted - 1)
 
     st.session_state["example_number"] = number + 1
     st.number_input(

@@ -100,24 +100,23 @@ def _show_actions(datasets: Datasets, dataset: Dataset) -> None:
 
 
 def _choose_section() -> str:
-    wanted = dataset_address.chosen(dataset_address.VIEW, tuple(SECTIONS))
-    if st.session_state.get("dataset_view", wanted) != wanted:  # another link led here
-        st.session_state["dataset_view"] = wanted
+    """The one in the link, which a choice changes first: so the widget always shows what the page shows."""
+    section = dataset_address.chosen(dataset_address.VIEW, tuple(SECTIONS))
 
     def changed() -> None:
         dataset_address.go(view=st.session_state["dataset_view"])
 
-    chosen = st.segmented_control(
+    st.session_state["dataset_view"] = section
+    st.segmented_control(
         _("Section"),
         list(SECTIONS),
         format_func=lambda name: readable(SECTIONS[name][0]),
-        default=None if "dataset_view" in st.session_state else wanted,
         required=True,
         key="dataset_view",
         label_visibility="collapsed",
         on_change=changed,
     )
-    return chosen or wanted
+    return section
 
 
 def _delete(datasets: Datasets, dataset_id: str) -> None:

@@ -15,14 +15,16 @@ from backend.bootstrap import Desk
 from backend.chatting import Chatting
 from backend.datasets import Datasets
 from backend.deployments import Deployments
-from backend.domain import JobSpec, Model
+from backend.domain import BUILT_IN_MODEL, JobSpec, Model
 from backend.evaluation import Evaluation
 from backend.settings import Settings
 from backend.training import Training
 from tests.fake_cloud import FakeCloud
 from tests.fakes import FakeTarget
 
-APP = Path(__file__).parent.parent.parent / "streamlit_app" / "app.py"
+ROOT = Path(__file__).parent.parent.parent
+APP = ROOT / "streamlit_app" / "app.py"
+WEIGHTS = ROOT / "backend" / "local" / "base_model" / "weights"
 
 Open = Callable[..., AppTest]
 
@@ -39,7 +41,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDesk]:
     settings = Settings(home=tmp_path)
     target = FakeTarget()
     target.title = "This computer"
-    datasets = Datasets(settings.datasets_folder)
+    datasets = Datasets(settings.datasets_folder, resolve=lambda base: str(WEIGHTS) if base == BUILT_IN_MODEL else base)
     built = FakeDesk(
         settings=settings,
         targets={target.name: target},

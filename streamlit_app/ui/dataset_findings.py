@@ -1,0 +1,72 @@
+"""Findings of a saved dataset as cards: what is decided there makes a new version at once, or is left as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import streamlit as st
+
+from backend.domain import Dataset
+from backend.domain_datasets import Decision, Finding, Version
+from backend.i18n import _, ngettext
+from streamlit_app import session
+from streamlit_app.ui import dataset_address, dataset_changes
+from streamlit_app.ui.findings_view import show_findings
+from streamlit_app.ui.safe_text import plain
+
+Apply = Callable[[Mapping[str, Decision]], Version]
+
+
+def show(dataset: Dataset, findings: Sequence[Finding], apply: Apply, *, key: str) -> None:
+    kept = _kept(dataset)
+
+    def decide(decisions: Mapping[str, Decision | None]) -> None:
+        for code, decision in decisions.items():
+            (kept.add if decision is Decision.KEEP else kept.discard)(code)
+        wanted = {code: one for code, one in decisions.items() if one in (Decision.FIX, Decision.SKIP)}
+        if wanted:
+            dataset_changes.changed(dataset, apply(wanted), _what(wanted, findings))
+
+    show_findings([_with_kept(one, kept) for one in findings], decide, key=key)
+    for finding in findings:
+        _show_link(finding)
+
+
+def rows_of(finding: Finding, part: str) -> tuple[int, ...]:
+    """Their numbers, from 0; of a finding with very many rows, those of the first."""
+    return tuple(sorted({row.number for row in finding.rows if row.part == part and row.number >= 0}))
+
+
+def _show_link(finding: Finding) -> None:
+    """To these examples in the table, in the part that has the most of them."""
+    rows = {part: len(rows_of(finding, part)) for part in dataset_address.PARTS}
+    part = max(rows, key=lambda one: rows[one])
+    if not rows[part]:
+        return
+    st.button(
+        _("Show the examples of: {title}").format(title=plain(finding.title)),
+        key=f"show_finding_{finding.code}",
+        type="tertiary",
+        icon=":material/table_rows:",
+        on_click=dataset_address.go,
+        kwargs={"view": "examples", "part": part, "finding": finding.code, "example": None},
+    )
+
+
+def _kept(dataset: Dataset) -> set[str]:
+    """The findings that this person left as they are, until another version is looked at."""
+    all_kept: dict[tuple[str, int], set[str]] = st.session_state.setdefault(session.KEPT_FINDINGS, {})
+    return all_kept.setdefault((dataset.id, dataset.version), set())
+
+
+def _with_kept(finding: Finding, kept: set[str]) -> Finding:
+    return replace(finding, decision=Decision.KEEP if finding.code in kept else None)
+
+
+def _what(decisions: Mapping[str, Decision], findings: Sequence[Finding]) -> str:
+    titles = {one.code: one.title.rstrip(".") for one in findings}
+    named = {Decision.FIX: _("Fixed: {title}."), Decision.SKIP: _("Left out: {title}.")}
+    if len(decisions) > 1:
+        return ngettext("{n} finding fixed.", "{n} findings fixed.", len(decisions)).format(n=len(decisions))
+    return " ".join(named[one].format(title=titles.get(code, code)) for code, one in decisions.items())
