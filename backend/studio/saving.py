@@ -161,8 +161,8 @@ class _Prepared:
         origins = one.origins or origins_of(one.path)
         if not one.decisions or not any(one.flags):
             index = index_of(one.path)
-            digests = one.digests or list(digests_of(one.path))
-            return _Ready(one.name, index, origins, digests, one.groups, one.weight)
+            known = one.digests or list(digests_of(one.path))
+            return _Ready(one.name, index, origins, known, one.groups, one.weight)
         self._folder.mkdir(parents=True, exist_ok=True)
         place = self._stack.enter_context(tempfile.TemporaryDirectory(prefix=".applied-", dir=self._folder))
         path = Path(place) / "rows.jsonl"
