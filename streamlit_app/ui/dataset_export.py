@@ -76,6 +76,7 @@ def _show_hub(datasets: Datasets, dataset: Dataset) -> None:
     with st.form("push_form", enter_to_submit=False):
         repo_id = st.text_input(_("Name of the repository"), placeholder=_("your-name/your-dataset"), key="push_repo")
         private = st.toggle(_("Private: only you can see it"), True, key="push_private")
+        replace = st.toggle(_("Replace an earlier upload of this name"), False, key="push_replace")
         st.caption(
             _("Uploads {train} examples to learn from and {check} to check with, of version {version}.").format(
                 train=numbers.count(dataset.train_rows),
@@ -88,5 +89,5 @@ def _show_hub(datasets: Datasets, dataset: Dataset) -> None:
         )
     if wants:
         with errors.shown(), st.spinner(_("Uploading…"), show_time=True):
-            address = datasets.push_to_hub(dataset.id, (repo_id or "").strip(), private=private)
+            address = datasets.push_to_hub(dataset.id, (repo_id or "").strip(), private=private, replace=replace)
             st.success(_("Uploaded: {address}").format(address=plain(str(address))), icon=":material/check:")
