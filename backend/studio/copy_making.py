@@ -110,6 +110,7 @@ class _Making:
         """JSON Lines by the workers. False, and nothing done, where it is something else."""
         before = state_of(source.path)
         trouble: list[Broken] = []
+        records = self.writer.tally.records
         try:
             with open_bytes(source.path) as file:
                 stream = TextStream(file)
@@ -122,7 +123,6 @@ class _Making:
                 form = self._form_of(head)
                 for note in stream.notes:
                     self._note(note)
-                records = self.writer.tally.records
                 tasks = self._tasks(number, source.path, stream, form, before[0], trouble)
                 if self._started is None:
                     self._started = self._stack.enter_context(Workers(self.folder, self._fixed, self.workers))

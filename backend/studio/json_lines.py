@@ -114,7 +114,8 @@ def has_key_twice(data: bytes, record: object, start: int = 0, end: int | None =
         return False
     turns = record.get("messages")
     if type(turns) is list:
-        if data.count(b'"messages"', start, end) == 1 and data.count(b'"role"', start, end) <= len(turns):
+        of_turns = [data.count(key, start, end) for key in (b'"role"', b'"content"')]
+        if data.count(b'"messages"', start, end) == 1 and max(of_turns) <= len(turns):
             return False
     elif len(record) > 8 or not any(
         data.count(b'"%b"' % key.encode("utf-8", "replace"), start, end) > 1 for key in record

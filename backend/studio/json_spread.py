@@ -303,7 +303,7 @@ def _has_key_twice(text: str, value: object) -> bool:
     if type(value) is not dict or len(value) > 8:
         return False
     turns = value.get("messages")
-    if type(turns) is list and text.count('"role"') > len(turns):
+    if type(turns) is list and max(text.count('"role"'), text.count('"content"')) > len(turns):
         return find_duplicate_key(text) is not None
     if any(text.count(f'"{key}"') > 1 for key in value):
         return find_duplicate_key(text) is not None

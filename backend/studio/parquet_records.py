@@ -17,7 +17,8 @@ from backend.studio.records import MAX_RECORD_BYTES, Broken, Record, too_long
 from backend.studio.unpacking import PIECE_BYTES, Read
 
 MAGIC = b"PAR1"
-BATCH_ROWS = 64
+BATCH_ROWS = 16
+"""A text that many rows share stands in the file once, and comes as often as there are rows in a batch."""
 LARGEST_GROUP_BYTES = 4 * 1024 * 1024 * 1024
 """Unpacked. Writers make row groups of some 100 MB to 1 GB."""
 
@@ -88,12 +89,12 @@ def spooled(read: Read, folder: Path | None = None) -> IO[bytes]:
 
 
 def _records(batch: Any, source: int, line: int, *, is_plain: bool) -> Iterator[Record | Broken]:
-    if batch.nbytes > BATCH_ROWS * MAX_RECORD_BYTES:  # told before it becomes many times as large
+    if batch.nbytes > MAX_RECORD_BYTES:  # told before it becomes many times as large
+        if batch.num_rows == 1:
+            yield too_long(source, line, b"")
+            return
         for number in range(batch.num_rows):
-            if batch.slice(number, 1).nbytes > MAX_RECORD_BYTES:
-                yield too_long(source, line + number, b"")
-            else:
-                yield from _records(batch.slice(number, 1), source, line + number, is_plain=is_plain)
+            yield from _records(batch.slice(number, 1), source, line + number, is_plain=is_plain)
         return
     for number, value in enumerate(batch.to_pylist()):
         yield Record(source, line + number, value if is_plain else _plain(value))

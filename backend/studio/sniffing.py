@@ -140,6 +140,8 @@ def recognise_container(head: bytes, name: str = "", *, is_whole: bool) -> Conta
         if head.startswith(magic):
             raise _foreign(code, title)
     text = head.lstrip(b" \t\r\n\x0b\x0c\x00\xef\xbb\xbf")
+    if not text and not is_whole:
+        return Container(Kind.LINES)  # much white space before the first record
     if not text:
         raise Unreadable("empty_file", _("The file is empty."), _("Add at least two conversations."))
     if text[:1] in b"{[":

@@ -168,10 +168,13 @@ def _gunzip(read: Read) -> Read:
     unpacker = zlib.decompressobj(wbits=31)
     packed = b""
     taken = given = 0
+    is_damaged = False
 
     def take(count: int) -> bytes:
-        nonlocal unpacker, packed, taken, given
+        nonlocal unpacker, packed, taken, given, is_damaged
         while True:
+            if is_damaged:
+                raise _gzip_damaged()
             if not packed:
                 packed = read(256 * 1024)
                 taken += len(packed)
@@ -192,9 +195,13 @@ def _gunzip(read: Read) -> Read:
                 if not packed.startswith(GZIP_MAGIC):
                     raise _gzip_damaged()
                 unpacker = zlib.decompressobj(wbits=31)
+            before = unpacker.copy()
             try:
                 piece = unpacker.decompress(packed, count)
             except zlib.error as error:
+                piece, is_damaged = _until_damage(before, packed, count), True
+                if piece:
+                    return piece
                 raise _gzip_damaged() from error
             packed = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
             given += len(piece)
@@ -210,6 +217,19 @@ def _gunzip(read: Read) -> Read:
                 return piece
 
     return take
+
+
+def _until_damage(unpacker: zlib._Decompress, packed: bytes, count: int) -> bytes:
+    """All that comes before the damage, which zlib keeps when it finds it: a wrong checksum would cost everything."""
+    piece = bytearray()
+    try:
+        for place in range(len(packed)):
+            piece += unpacker.decompress(packed[place : place + 1], max(1, count - len(piece)))
+            if len(piece) >= count:
+                break
+    except zlib.error:
+        pass
+    return bytes(piece)
 
 
 def _gzip_damaged() -> Unreadable:
@@ -228,6 +248,8 @@ def _other_encoding(head: bytes) -> str:
     start = head[:400]
     if len(start) < 4:
         return ""
+    if b"\x00" not in start[:2]:
+        return ""  # a later line may be damaged, or written in another way than the first ones
     zeros = [start[place::2].count(0) / len(start[place::2]) for place in (0, 1)]
     if zeros[1] > 0.4 and zeros[0] < 0.05:
         return "utf-16-le"

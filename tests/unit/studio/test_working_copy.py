@@ -190,11 +190,16 @@ def test_a_full_disk_is_said(make: Make, tmp_path: Path, small_tasks: None, work
     assert multiprocessing.active_children() == []
 
 
-QUERIES = st.text(st.sampled_from('aAbB"\\\n öÖßİ:[{user'), min_size=1, max_size=4)
+TEXTS = st.text(st.sampled_from('aAbB"\\\n\x1b1 öÖßẞİΣςσ:[{},userCONTEN'), min_size=1)
+QUERIES = st.text(st.sampled_from('aAbB"\\\n\x1b01 öÖßİσ:[{},user'), min_size=1, max_size=4) | st.sampled_from(
+    ["user", "content", "role", "messages", '"},{', "assistant", ":["]
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
-@given(st.lists(st.text(st.sampled_from('aAbB"\\\n öÖßẞİ:[{user'), min_size=1), min_size=1, max_size=8), QUERIES)
+@given(
+    st.lists(st.text(st.sampled_from('aAbB"\\\n öÖßẞİΣςσ:[{},userCONTEN'), min_size=1), min_size=1, max_size=8), QUERIES
+)
 def test_the_search_finds_what_a_plain_search_finds(make: Make, texts: list[str], query: str) -> None:
     usable = [text for text in texts if text.strip()] or ["a"]
     copy = make(jsonl(*[row(text, "A b") for text in usable]))
