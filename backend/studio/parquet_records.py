@@ -16,7 +16,6 @@ from backend.i18n import _
 from backend.studio.records import MAX_RECORD_BYTES, Broken, Record, too_long
 from backend.studio.unpacking import PIECE_BYTES, Read
 
-MAGIC = b"PAR1"
 BATCH_ROWS = 16
 """A text that many rows share stands in the file once, and comes as often as there are rows in a batch."""
 LARGEST_GROUP_BYTES = 4 * 1024 * 1024 * 1024

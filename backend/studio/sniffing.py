@@ -14,8 +14,7 @@ from backend.domain import Problem
 from backend.i18n import _
 from backend.studio.csv_records import Table, recognise_table
 from backend.studio.json_lines import JSON
-from backend.studio.parquet_records import MAGIC as PARQUET_MAGIC
-from backend.studio.unpacking import Unreadable
+from backend.studio.unpacking import PARQUET_MAGIC, Unreadable
 
 UTF8_BOM = b"\xef\xbb\xbf"
 

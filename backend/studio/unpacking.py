@@ -17,6 +17,9 @@ from backend.i18n import _
 
 PIECE_BYTES = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b"
+PARQUET_MAGIC = b"PAR1"
+BINARY_MAGIC = b"PAR1"
+"""Parquet's: its bytes are left as they are, whatever text they look like."""
 UTF8_BOM = b"\xef\xbb\xbf"
 LARGEST_RATIO = 300
 """Text packs 3 to 20 times, and the same row over and over some 200 times."""
@@ -64,14 +67,15 @@ class TextStream:
         else:
             read = _after(*first)
         head, read = _peek(read, head_bytes)
-        encoding = _other_encoding(head)
+        is_text = not head.startswith(PARQUET_MAGIC)
+        encoding = _other_encoding(head) if is_text else ""
         if encoding:
             read, self.is_plain = _decoded(_after(head, read), encoding), False
             self.notes.append(encoding)
             head, read = _peek(read, head_bytes)
         if head.startswith(UTF8_BOM):
             head, self.start = head[3:], 3
-        if b"\r" in head and b"\n" not in head and head.count(b"\r") > 1:
+        if is_text and b"\r" in head and b"\n" not in head and head.count(b"\r") > 1:
             read, self.is_plain = _with_line_feeds(_after(head, read)), False
             head, read = _peek(read, head_bytes)
         self.head = head

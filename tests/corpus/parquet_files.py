@@ -30,6 +30,7 @@ def cases() -> Iterator[Case]:
     for make in (_types, _conversations, _whole_files):
         for name, content, good, problems in make():
             yield Case(f"Parquet: {name}", content, good, problems, NAME)
+    yield Case("Parquet without a line feed in its bytes", _without_line_feeds(), 1, (), NAME)
     yield Case("Parquet named .jsonl", parquet(PAIRS), 2, (), "a.jsonl")
     yield Case("Parquet: one row group of 60,000 rows", _many_rows, 60_000, (), NAME)
     yield Case("Parquet: a text of 40 MB", _large_text, 1, (("line_too_long", 2),), NAME)
@@ -160,6 +161,16 @@ def _whole_files() -> Made:
     )
     hurt = pages[:4] + b"\xff" * 24 + pages[28:]
     yield "one row group damaged", hurt, 50, (("parquet_damaged", 1),)
+
+
+def _without_line_feeds() -> bytes:
+    """As text, it would have the line ends of an old Mac."""
+    for length in range(1, 500):
+        columns = {"question": ["\r" * length + "What?"], "answer": ["That."]}
+        content = parquet(columns, compression="none", use_dictionary=False, store_schema=False)
+        if b"\n" not in content:
+            return content
+    raise AssertionError("Every such file has a line feed in it.")
 
 
 def _many_rows(path: Path) -> None:
