@@ -13,8 +13,9 @@ from streamlit_app.ui.draft_mapping import show_chat
 from streamlit_app.ui.draft_state import DraftState
 
 A_PAGE = 50
-CELL = 300
-ROW_HEIGHT = 66
+CELL = 90
+"""Letters of a text that a cell has room for, on a phone too; of a longer one the grid shows the middle."""
+ROW_HEIGHT = 92
 """The grid wraps texts in rows higher than 4 rem only."""
 SEARCH, PAGE, TABLE = "draft_search", "draft_page", "draft_table"
 
@@ -66,9 +67,9 @@ def _show_table(found: RowPage, *, has_files: bool) -> Row | None:
         selection_mode="single-row",
         column_config={
             _("File"): st.column_config.TextColumn(width=70),
-            _("Line"): st.column_config.NumberColumn(width=50),
-            _("First question"): st.column_config.TextColumn(width=130),
-            _("Answer to it"): st.column_config.TextColumn(width=130),
+            _("Line"): st.column_config.NumberColumn(width=40),
+            _("First question"): st.column_config.TextColumn(width=150),
+            _("Answer to it"): st.column_config.TextColumn(width=150),
         },
         alt=_("{n} of {all} conversations: line, first question, answer").format(n=len(rows), all=found.total),
     )
@@ -92,4 +93,5 @@ def _show_pages(total: int, query: str, *, is_reading: bool) -> None:
 
 
 def _first(row: Row, role: str) -> str:
-    return next((message.content[:CELL] for message in row.messages if message.role == role), "")
+    text = next((message.content for message in row.messages if message.role == role), "")
+    return text if len(text) <= CELL else text[: CELL - 1] + "…"

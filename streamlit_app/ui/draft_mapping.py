@@ -91,13 +91,13 @@ def _use(datasets: Datasets, draft_id: str, form: RecordFormat | None, remember:
 
 def _fields(current: RecordFormat, guesses: Sequence[RecordFormat]) -> dict[str, str]:
     """The selects. The first guess that knows a part fills it."""
-    is_list = st.segmented_control(
+    is_list = st.radio(
         _("Each row holds"),
         [False, True],
         format_func=lambda one: _("A whole conversation in one column") if one else _("A question and an answer"),
-        default="messages" in current.fields,
-        required=True,
+        index=int("messages" in current.fields),
         key="draft_is_list",
+        horizontal=True,
     )
     parts = ("messages", "system") if is_list else _PAIR
     guessed: dict[str, str] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from backend.datasets import Datasets
+from backend.domain_datasets import Severity
 from backend.errors import NotFound
 from backend.i18n import _, ngettext
 from streamlit_app.ui import errors, numbers
@@ -103,4 +104,11 @@ def _in_order(state: DraftState) -> str:
         parts.append(_("{n} skipped").format(n=numbers.count(state.skipped)))
     if parts:
         return _("{examples} can teach, {rest}.").format(examples=_examples(state.good), rest=", ".join(parts))
+    noticed = [one for one in state.findings if one.severity is Severity.WARNING and one.decision is None]
+    if noticed:
+        return ngettext(
+            "{examples} can teach. {n} thing is worth a look below.",
+            "{examples} can teach. {n} things are worth a look below.",
+            len(noticed),
+        ).format(examples=_examples(state.good), n=len(noticed))
     return ngettext("{n} example, all good.", "{n} examples, all good.", state.good).format(n=numbers.count(state.good))

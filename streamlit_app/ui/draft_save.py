@@ -73,9 +73,7 @@ def _held_out(good: int, max_upload_mb: int) -> tuple[SplitChoice, tuple[str, by
     labels = {SHARE: _("A share"), COUNT: _("A number"), OWN_FILE: _("A file of my own")}
     with st.expander(_("Examples kept aside for checking"), icon=":material/call_split:", key="draft_split"):
         st.caption(_("The model never trains on these, so they show what it really learned."))
-        way = st.segmented_control(
-            _("Keep aside"), list(labels), format_func=labels.__getitem__, default=SHARE, required=True, key="eval_way"
-        )
+        way = st.radio(_("Keep aside"), list(labels), format_func=labels.__getitem__, key="eval_way", horizontal=True)
         if way == OWN_FILE:
             file = st.file_uploader(_("Your own check file"), max_upload_size=max_upload_mb, key="eval_upload")
             drop = st.checkbox(

@@ -20,11 +20,11 @@ Decide = Callable[[Mapping[str, Decision | None]], object]
 """Called from a button's callback with what was chosen for each code; None takes the choice back."""
 
 SHOWN_ROWS = 200
-EXCERPT = 200
+EXCERPT = 120
 LINE_HEIGHT = 20
 WRAPPING_HEIGHT = 66
 """The grid wraps texts in rows higher than 4 rem only."""
-LETTERS_A_LINE = 34
+LETTERS_A_LINE = 26
 """Of a wrapped cell at the width that the table gives to its two texts."""
 MAX_LINES = 6
 
@@ -160,7 +160,7 @@ def _show_rows(finding: Finding, key: str) -> None:
         if len({row.detail for row in shown} - {finding.title, ""}):
             columns[_("What")] = [row.detail for row in shown]
         if any(row.excerpt for row in shown):
-            columns[_("Excerpt")] = [row.excerpt[:EXCERPT] for row in shown]
+            columns[_("Excerpt")] = [_cut(row.excerpt) for row in shown]
         st.dataframe(
             pd.DataFrame(columns),
             hide_index=True,
@@ -178,6 +178,10 @@ def _show_rows(finding: Finding, key: str) -> None:
 
 def _part(part: str) -> str:
     return {"train": _("To learn from"), "eval": _("To check with")}.get(part, "")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"
 
 
 def _row_height(rows: Sequence[FoundRow]) -> int | None:

@@ -6,13 +6,14 @@ import pandas as pd
 import streamlit as st
 
 from backend.datasets import Datasets
-from backend.errors import BadInput
+from backend.errors import BadInput, PhiDeskError
 from backend.i18n import _, ngettext
 from backend.studio.format_words import describe_format
 from backend.studio.hub_facts import HubAbout, HubHit, HubRows, HubSplit
 from backend.studio.hub_request import HubRequest
 from streamlit_app import session
 from streamlit_app.ui import errors, links, numbers
+from streamlit_app.ui.draft_examples import CELL, ROW_HEIGHT
 from streamlit_app.ui.draft_mapping import show_chat
 from streamlit_app.ui.keyboard import primary_shortcut
 from streamlit_app.ui.safe_text import plain
@@ -20,7 +21,6 @@ from streamlit_app.ui.safe_text import plain
 HITS = 8
 FIRST_ROWS = 10
 SHOWN_COLUMNS = 4
-CELL = 200
 PARTS = ("", "[:1%]", "[:10%]", "[:500]", "[:5000]", "[10%:20%]")
 """Pieces of a split, in the words of the `datasets` library. Another one can be typed."""
 
@@ -91,8 +91,6 @@ def _show_about(datasets: Datasets, about: HubAbout) -> None:
             links.outside(_("Open its page"), f"https://huggingface.co/datasets/{hub_id}", key="hub_page")
             st.button(_("Ask again"), key="hub_forget", icon=":material/refresh:", on_click=datasets.hub.forget)
         return
-    if about.note:
-        st.caption(plain(about.note))
     with st.container(horizontal=True, vertical_alignment="bottom", key="hub_part"):
         config = _config(about)
         split = _split(about, config)
@@ -105,7 +103,7 @@ def _show_about(datasets: Datasets, about: HubAbout) -> None:
             help=_("[:500] is the first 500 examples, [10%:20%] the second tenth. You can type another part."),
             width=190,
         )
-    _show_first_rows(datasets, hub_id, config, split)
+    _show_first_rows(datasets, about, config, split)
     if st.button(
         _("Get dataset"),
         key="hub_submit",
@@ -148,24 +146,32 @@ def _split_label(split: HubSplit) -> str:
     return f"{split.name} · {_('about')} {rows}" if split.is_estimate else f"{split.name} · {rows}"
 
 
-def _show_first_rows(datasets: Datasets, hub_id: str, config: str, split: str) -> None:
+def _show_first_rows(datasets: Datasets, about: HubAbout, config: str, split: str) -> None:
     """Through the Hub's viewer. Where it has none, the dataset can be got all the same."""
-    with errors.shown():
+    try:
         with st.spinner(_("Getting the first rows…"), show_time=True):
-            rows = datasets.hub.first_rows(hub_id, config, split, FIRST_ROWS)
-        st.markdown(f":material/fact_check: {plain(describe_format(rows.format))}")
-        st.dataframe(
-            _table(rows),
-            hide_index=True,
-            key="hub_first_rows",
-            row_height=60,
-            height=300,
-            alt=_("The first rows of {id}").format(id=hub_id),
-        )
-        first = next((one for one in rows.conversations if one), None)
-        if first:
-            with st.expander(_("The first row as a conversation"), icon=":material/forum:", key="hub_first_chat"):
-                show_chat(first)
+            rows = datasets.hub.first_rows(about.hit.id, config, split, FIRST_ROWS)
+    except PhiDeskError as error:
+        told = _("No preview: {why} You can get the dataset all the same.").format(why=plain(error.what))
+        st.info(told, icon=":material/visibility_off:")
+        return
+    if about.note:
+        st.caption(plain(about.note))
+    st.markdown(f":material/fact_check: {plain(describe_format(rows.format))}")
+    table = _table(rows)
+    st.dataframe(
+        table,
+        hide_index=True,
+        key="hub_first_rows",
+        row_height=ROW_HEIGHT,
+        height=320,
+        column_config={column: st.column_config.TextColumn(width=150) for column in table.columns},
+        alt=_("The first rows of {id}").format(id=about.hit.id),
+    )
+    first = next((one for one in rows.conversations if one), None)
+    if first:
+        with st.expander(_("The first row as a conversation"), icon=":material/forum:", key="hub_first_chat"):
+            show_chat(first)
 
 
 def _table(rows: HubRows) -> pd.DataFrame:
@@ -176,4 +182,5 @@ def _table(rows: HubRows) -> pd.DataFrame:
 
 
 def _cell(value: object) -> str:
-    return "" if value is None else str(value)[:CELL]
+    text = "" if value is None else str(value)
+    return text if len(text) <= CELL else text[: CELL - 1] + "…"

@@ -155,7 +155,7 @@ def test_a_second_file_can_be_added_after_the_first(browser: Browser, tmp_path: 
             file.write_text("".join(row % f"{name} {number}" for number in range(5)))
             desk.open("dataset") if name == "one" else page.get_by_role("button", name="All datasets").click()
             expect(page.get_by_role("heading", name="Add examples")).to_be_visible()
-            expect(page.get_by_text("One conversation a line")).to_be_visible()
+            expect(page.get_by_text("JSONL, JSON, CSV or Parquet")).to_be_visible()
             page.locator(".st-key-upload input[type=file]").set_input_files(file)
             expect(page.locator(".st-key-dataset_name input")).to_have_value(name)
             page.locator(".st-key-save_dataset button").click()

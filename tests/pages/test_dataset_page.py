@@ -43,7 +43,7 @@ def saved(page: AppTest, desk: FakeDesk) -> Dataset:
 
 def test_a_good_file_is_saved_split_and_opened(open_page: Open, desk: FakeDesk) -> None:
     page = uploaded(open_page, GOOD)
-    assert "10 examples, all good." in texts(page)
+    assert "10 examples can teach." in texts(page)
     page.text_input(key="dataset_name").set_value("My library").run()
     dataset = saved(page, desk)
     assert (dataset.name, dataset.train_rows, dataset.eval_rows) == ("My library", 8, 2)
@@ -90,7 +90,7 @@ def test_a_path_like_file_name_is_only_a_name(open_page: Open, desk: FakeDesk, t
 
 def test_an_own_check_file_replaces_the_split(open_page: Open, desk: FakeDesk) -> None:
     page = uploaded(open_page, GOOD)
-    page.segmented_control(key="eval_way").set_value("file").run()
+    page.radio(key="eval_way").set_value("file").run()
     page.file_uploader(key="eval_upload").upload("check.jsonl", row("Other?").encode(), "application/jsonl").run()
     dataset = saved(page, desk)
     assert (dataset.train_rows, dataset.eval_rows) == (10, 1)
@@ -106,7 +106,7 @@ def test_the_share_and_the_seed_of_the_split_are_used(open_page: Open, desk: Fak
 
 def test_a_number_can_be_kept_aside(open_page: Open, desk: FakeDesk) -> None:
     page = uploaded(open_page, GOOD)
-    page.segmented_control(key="eval_way").set_value("count").run()
+    page.radio(key="eval_way").set_value("count").run()
     page.number_input(key="eval_rows").set_value(3)
     assert saved(page, desk).eval_rows == 3
 
@@ -135,7 +135,7 @@ def test_the_same_pasted_text_can_be_added_twice(open_page: Open, desk: FakeDesk
         add_from(page, "Paste")
         page.text_area(key="pasted").set_value("question,answer\nWhat is up?,The sky.\nAnd down?,The sea.\n")
         page.button(key="paste_submit").click().run()
-        assert "2 examples, all good." in texts(page)
+        assert "2 examples can teach." in texts(page)
         page.button(key="back").click().run()
         assert len(desk.datasets.drafts.list()) == expected
 
@@ -154,7 +154,7 @@ def test_a_folder_is_read_where_it_is(open_page: Open, desk: FakeDesk, tmp_path:
     page = add_from(open_page("dataset"), "From this computer")
     page.text_input(key="path").set_value(f'"{folder}"')
     page.button(key="path_submit").click().run()
-    assert "11 examples, all good." in texts(page)
+    assert "11 examples can teach." in texts(page)
     page.button(key="discard_draft").click().run()
     page.button(key="discard_yes").click().run()
     assert len(list(folder.iterdir())) == 2
@@ -182,7 +182,7 @@ def test_rated_chats_become_examples(cloud: CloudDesk, open_page: Open) -> None:
     page.run()
     assert "3 answers with a thumbs up." in texts(page)
     page.button(key="use_rated").click().run()
-    assert "3 examples, all good." in texts(page)
+    assert "3 examples can teach." in texts(page)
 
 
 def test_data_assets_are_of_the_cloud_only(open_page: Open, desk: FakeDesk) -> None:
@@ -197,7 +197,7 @@ def test_a_data_asset_becomes_a_draft(connected: CloudDesk, open_page: Open) -> 
     page.radio(key="asset").set_value(connected.target.data_assets.list()[0]).run()
     page.button(key="get_asset").click().run()
     assert asset == "chats"
-    assert "10 examples, all good." in texts(page)
+    assert "10 examples can teach." in texts(page)
 
 
 def test_an_unfinished_draft_is_listed_and_can_be_discarded(open_page: Open, desk: FakeDesk) -> None:

@@ -93,7 +93,7 @@ def test_an_alpaca_file_is_recognised_in_one_sentence(open_page: Open, desk: Fak
     rows = [{"instruction": f"Say {n}", "input": "", "output": f"It is {n}."} for n in range(5)]
     page, _draft = opened(open_page, desk, json.dumps(rows).encode(), "alpaca.json")
     assert "Alpaca: the question is in instruction and input, the answer in output." in texts(page)
-    assert "5 examples, all good." in texts(page)
+    assert "5 examples can teach." in texts(page)
 
 
 def test_unclear_columns_are_asked_about_and_remembered(open_page: Open, desk: FakeDesk) -> None:
@@ -105,19 +105,19 @@ def test_unclear_columns_are_asked_about_and_remembered(open_page: Open, desk: F
     shown = [text.value for text in page.text]
     assert shown[:2] == ["Und 0 steht dort", "Satz 0 steht hier"]
     page.button(key="draft_use_mapping").click().run()
-    assert "12 examples, all good." in texts(page)
+    assert "12 examples can teach." in texts(page)
     form = desk.datasets.drafts.get(draft.id).report.format
     assert form.kind is FormatKind.MAPPED
     assert dict(form.fields) == {"question": "Spalte B", "answer": "Spalte A"}
     page, _again = opened(open_page, desk, UNCLEAR, "again.csv")
-    assert "12 examples, all good." in texts(page)
+    assert "12 examples can teach." in texts(page)
 
 
 def test_a_choice_of_columns_is_forgotten_when_it_is_not_to_be_kept(open_page: Open, desk: FakeDesk) -> None:
     page, _draft = opened(open_page, desk, UNCLEAR, "unclear.csv")
     page.checkbox(key="draft_remember").set_value(False).run()
     page.button(key="draft_use_mapping").click().run()
-    assert "12 examples, all good." in texts(page)
+    assert "12 examples can teach." in texts(page)
     page, _again = opened(open_page, desk, UNCLEAR, "again.csv")
     assert "draft_use_mapping" in keys(page)
 
@@ -140,7 +140,7 @@ def test_a_single_row_is_told_before_it_is_saved(open_page: Open, desk: FakeDesk
     assert "Only one example" in texts(page)
     assert page.button(key="save_dataset").label == "Two examples are needed"
     assert page.button(key="save_dataset").disabled
-    page.segmented_control(key="eval_way").set_value("file").run()
+    page.radio(key="eval_way").set_value("file").run()
     page.file_uploader(key="eval_upload").upload("check.jsonl", row("Other?").encode()).run()
     page.button(key="save_dataset").click().run()
     assert desk.datasets.list()[0].train_rows == 1
