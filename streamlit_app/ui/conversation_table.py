@@ -35,12 +35,11 @@ def choose_row(
     numbers = [number for number, _row in rows]
     place = numbers.index(chosen) if chosen in numbers else None
     wanted: Any = [] if place is None else [place]
-    state = st.session_state.get(key)
-    if state is not None and list(state.selection.rows) != wanted:
+    if key in st.session_state and list(_selected_places(key)) != wanted:
         st.session_state[key] = {"selection": {"rows": wanted}}
 
     def selected() -> None:
-        places = st.session_state[key].selection.rows
+        places = _selected_places(key)
         choose(numbers[places[0]] if places and places[0] < len(numbers) else None)
 
     st.dataframe(
@@ -54,6 +53,12 @@ def choose_row(
         selection_default={"selection": {"rows": wanted}},
         alt=_("{n} examples, one in a row").format(n=len(rows)),
     )
+
+
+def _selected_places(key: str) -> Sequence[int]:
+    """Of what the browser sent, or of what was set here and not drawn yet: a plain dict."""
+    places: Sequence[int] = st.session_state[key]["selection"]["rows"]
+    return places
 
 
 def _table(numbered: str, numbers: Sequence[int], rows: Sequence[Row]) -> pd.DataFrame:

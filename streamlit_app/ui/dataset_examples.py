@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -46,11 +46,13 @@ def show(datasets: Datasets, dataset: Dataset) -> None:
             args=(dataset, part),
         )
     wanted = _choose(datasets, dataset, part)
-    page = shown_page(part)
+    chosen = dataset_address.example(_rows(dataset, part))
+    page = _shown_page(dataset, part, chosen if wanted.is_all else None)
     found = datasets.page(dataset.id, part, (page - 1) * PAGE_ROWS, PAGE_ROWS, wanted.query, wanted.rows)
     pages = max(1, -(-found.total // PAGE_ROWS))
     if page > pages:  # fewer are found than before
-        page = turn_to(part, pages)
+        page = pages
+        _turn_to(dataset, part, page, chosen)
         found = datasets.page(dataset.id, part, (page - 1) * PAGE_ROWS, PAGE_ROWS, wanted.query, wanted.rows)
     if not found.total:
         st.info(_("No example has all of this."), icon=":material/search_off:")
@@ -59,19 +61,13 @@ def show(datasets: Datasets, dataset: Dataset) -> None:
     if not wanted.is_all:
         label = ngettext("{n} example found", "{n} examples found", found.total)
         st.caption(label.format(n=numbers.count(found.total)))
-    chosen = dataset_address.example(_rows(dataset, part))
     choose_row(found.rows, chosen, _go_to_example, key=f"rows_{part}_{page}_{dataset.version}")
     if pages > 1:
-        _choose_page(part, page, pages)
+        _choose_page(dataset, part, page, pages, chosen)
     if chosen is None:
         st.caption(_("Select an example to read, change or delete it."))
         return
-
-    def turned(number: int) -> None:
-        if wanted.is_all:
-            turn_to(part, number // PAGE_ROWS + 1)
-
-    show_row(datasets, dataset, part, chosen, turned)
+    show_row(datasets, dataset, part, chosen)
 
 
 def choose_part(dataset: Dataset) -> str:
@@ -110,7 +106,7 @@ def _choose(datasets: Datasets, dataset: Dataset, part: str) -> Wanted:
         )
         with st.popover(_("Filter"), icon=":material/filter_list:", key="row_filter"):
             rows = _filter(datasets, dataset, part)
-    return Wanted((query or "").strip(), rows)
+    return Wanted((query or "").strip(), replace(rows, numbers=_of_finding(datasets, dataset, part)))
 
 
 def _filter(datasets: Datasets, dataset: Dataset, part: str) -> RowFilter:
@@ -138,7 +134,6 @@ def _filter(datasets: Datasets, dataset: Dataset, part: str) -> RowFilter:
         max_turns=None if most is None else int(most),
         has_system={ANY: None, WITH: True, WITHOUT: False}[system],
         file=file or "",
-        numbers=_of_finding(datasets, dataset, part),
     )
 
 
@@ -152,8 +147,9 @@ def _of_finding(datasets: Datasets, dataset: Dataset, part: str) -> tuple[int, .
     )
     if finding is None:
         return None
-    st.markdown(_("Only those of the finding **{title}**.").format(title=plain(finding.title)))
-    st.button(_("Show all examples"), key="leave_finding", on_click=_show_all)
+    with st.container(horizontal=True, vertical_alignment="center", key="of_finding"):
+        st.markdown(_("Only those of the finding **{title}**").format(title=plain(finding.title)), width="stretch")
+        st.button(_("Show all examples"), key="leave_finding", on_click=_show_all)
     return dataset_findings.rows_of(finding, part)
 
 
@@ -165,23 +161,27 @@ def _go_to_example(number: int | None) -> None:
     dataset_address.go(example=None if number is None else number + 1)
 
 
-def _choose_page(part: str, page: int, pages: int) -> None:
+def _choose_page(dataset: Dataset, part: str, page: int, pages: int, chosen: int | None) -> None:
     key = f"rows_page_{part}"
     st.session_state[key] = page
 
     def turned() -> None:
-        turn_to(part, st.session_state[key])
+        _turn_to(dataset, part, st.session_state[key], chosen)
 
     st.pagination(pages, key=key, on_change=turned)
 
 
-def shown_page(part: str) -> int:
-    return int(st.session_state.get(session.EXAMPLES_PAGES, {}).get(part, 1))
+def _shown_page(dataset: Dataset, part: str, chosen: int | None) -> int:
+    """The page that was turned to; that of the `chosen` example where another one was looked at before."""
+    page, looked_at = st.session_state.get(session.EXAMPLES_PAGES, {}).get((dataset.id, part), (1, None))
+    if chosen is not None and chosen != looked_at:
+        page = chosen // PAGE_ROWS + 1
+        _turn_to(dataset, part, page, chosen)
+    return int(page)
 
 
-def turn_to(part: str, page: int) -> int:
-    st.session_state.setdefault(session.EXAMPLES_PAGES, {})[part] = page
-    return page
+def _turn_to(dataset: Dataset, part: str, page: int, looked_at: int | None) -> None:
+    st.session_state.setdefault(session.EXAMPLES_PAGES, {})[dataset.id, part] = page, looked_at
 
 
 def _first_page() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import streamlit as st
 
 from backend.datasets import Datasets
@@ -14,15 +12,14 @@ from streamlit_app.ui import dataset_address, dataset_changes, dataset_edit, num
 from streamlit_app.ui.safe_text import MAX_FORMATTED, formatted, plain
 
 
-def show_row(datasets: Datasets, dataset: Dataset, part: str, number: int, turned: Callable[[int], object]) -> None:
-    """`turned` is called when another number is chosen here, so that the table can follow."""
+def show_row(datasets: Datasets, dataset: Dataset, part: str, number: int) -> None:
     rows = dataset.train_rows if part == "train" else dataset.eval_rows
     found = datasets.page(dataset.id, part, number, 1).rows
     if not found:
         return
     row = found[0][1]
     st.header(_("Example {number}").format(number=numbers.count(number + 1)))
-    choose_number(number, rows, turned)
+    choose_number(number, rows)
     if row.file:
         st.caption(_("From {file}, line {line}").format(file=plain(row.file), line=numbers.count(row.line)))
     show_chat(row.messages)
@@ -50,13 +47,11 @@ def show_row(datasets: Datasets, dataset: Dataset, part: str, number: int, turne
         )
 
 
-def choose_number(number: int, rows: int, turned: Callable[[int], object] = lambda number: None) -> None:
+def choose_number(number: int, rows: int) -> None:
     """The number in the link, as a field with steps: the way through the examples by keyboard."""
 
     def changed() -> None:
-        wanted = int(st.session_state["example_number"])
-        dataset_address.go(example=wanted)
-        turned(wanted - 1)
+        dataset_address.go(example=int(st.session_state["example_number"]))
 
     st.session_state["example_number"] = number + 1
     st.number_input(

@@ -78,6 +78,20 @@ def test_any_page_and_any_example_is_reached_by_its_number(open_page: Open, plai
     assert "Where is pier 118?" in texts(page)
     assert table(page)[0] == 101
     assert page.query_params["example"] == "119"
+    for number in (3, 4, 60, 5, 4, 119, 1):
+        page.number_input(key="example_number").set_value(number).run()
+        assert not page.exception
+        assert number in table(page)
+        assert f"Example {number}" in texts(page)
+
+
+def test_a_link_to_an_example_opens_the_table_at_it(open_page: Open, plain: Dataset) -> None:
+    page = open_page("dataset", dataset=plain.id, example="77")
+    assert table(page)[0] == 51
+    page.query_params["example"] = "2"
+    page.run()
+    assert "Where is pier 1?" in texts(page)
+    assert not page.exception
 
 
 def test_a_search_looks_into_whole_texts_and_a_filter_at_turns_and_system_prompts(
