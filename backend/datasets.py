@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
-from backend.domain import DataReport, Dataset, Message
+from backend.domain import Dataset, Message
 from backend.domain_datasets import (
     Decision,
     Draft,
@@ -28,6 +28,7 @@ from backend.domain_datasets import (
 from backend.errors import BadInput, Conflict, NotFound
 from backend.i18n import _
 from backend.studio import (
+    adding,
     content_decisions,
     conversion,
     dataset_folder,
@@ -41,7 +42,6 @@ from backend.studio import (
     tokens,
 )
 from backend.studio.conversion import Converted
-from backend.studio.dataset_folder import Input
 from backend.studio.draft_checks import DraftChecks, require_decided
 from backend.studio.drafts import Drafts
 from backend.studio.examination import Part
@@ -51,7 +51,6 @@ from backend.studio.hub_request import HubRequest
 from backend.studio.hub_search import HubSearch
 from backend.studio.mapping import Mappings
 from backend.studio.rated_chats import RatedChats
-from backend.studio.reading import Source
 from backend.studio.row_origins import origins_of
 from backend.studio.row_search import EVERY_ROW, find_rows
 from backend.studio.saving import RowSet
@@ -114,49 +113,34 @@ class Datasets:
         self._examinations = folder / ".examinations"
         self._draft_checks = DraftChecks(self.drafts, self._cache)
 
-    def check(self, source: Source, filename: str = "", *, limit_mb: int | None = None) -> DataReport:
-        """Read the whole file and say what is in it; never raises for its content.
-
-        Raises BadInput when it is larger than `limit_mb`, NotFound when there is no such file.
-        """
-        return Input(source, filename, limit_mb).report()
-
-    def rows(self, source: Source, offset: int = 0, limit: int = 20) -> Sequence[Row]:
-        """The usable rows of a file that is not saved yet."""
-        return list(islice(Input(source).rows(), offset, offset + limit))
-
     def create_from_file(
         self,
-        source: Source,
+        source: Path | bytes,
         name: str,
         *,
         filename: str = "",
-        eval_source: Source | None = None,
+        eval_source: Path | bytes | None = None,
         eval_filename: str = "",
         eval_fraction: float = 0.2,
         seed: int = 0,
         skip_bad: bool = False,
-        limit_mb: int | None = None,
     ) -> Dataset:
-        """Raises BadInput (naming the first problems) for bad rows unless `skip_bad`, and below 2 good rows."""
-        taken = Input(source, filename, limit_mb)
-        if eval_source is not None:
-            held_out = Input(eval_source, eval_filename, limit_mb)
-            return dataset_folder.save_pair(self.folder, taken, held_out, name, "file", skip_bad=skip_bad)
-        return dataset_folder.save_split(
-            self.folder, taken, name, "file", fraction=eval_fraction, seed=seed, skip_bad=skip_bad
-        )
+        """Of any format that is recognised, without a draft. Raises as `adding.add_file`."""
+        held_out = None if eval_source is None else _named(eval_source, eval_filename or _("Held out"))
+        choice = SplitChoice(eval_fraction=eval_fraction, seed=seed)
+        given = _named(source, filename or name)
+        return adding.add_file(self.folder, given, name, choice, held_out=held_out, skip_bad=skip_bad)
 
     def create_from_sample(self, folder: Path = SAMPLES) -> Dataset:
         about = json.loads((folder / "sample.json").read_bytes())
-        return dataset_folder.save_pair(
+        return adding.add_file(
             self.folder,
-            Input(folder / "train.jsonl"),
-            Input(folder / "eval.jsonl"),
+            folder / "train.jsonl",
             about["name"],
-            "sample",
-            skip_bad=False,
-            description=about["description"],
+            SplitChoice(),
+            origin="sample",
+            held_out=folder / "eval.jsonl",
+            detail={"description": about["description"]},
         )
 
     def create_from_hub(self, request: HubRequest) -> Dataset:
@@ -403,6 +387,10 @@ class Datasets:
         if part not in {"train", "eval"}:
             raise BadInput(_("There is no part {part}; use train or eval.").format(part=part), code="no_such_part")
         return Path(dataset.train_path if part == "train" else dataset.eval_path)
+
+
+def _named(source: Path | bytes, name: str) -> adding.Source:
+    return source if isinstance(source, Path) else (name, source)
 
 
 def _saved_row(line: bytes, number: int) -> Row:

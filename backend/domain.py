@@ -71,17 +71,6 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class DataReport:
-    """What reading a file found: `rows` records in all, `good_rows` of them usable."""
-
-    format: str
-    rows: int
-    good_rows: int
-    problems: tuple[Problem, ...] = ()
-    problem_count: int = 0
-
-
-@dataclass(frozen=True)
 class Dataset:
     """A split and saved set of conversations, as of its current `version`: paths, rows and hash are that version's.
 

@@ -244,7 +244,7 @@ def test_a_demo_that_fails_says_why_and_how_far_it_came(
     assert (status, done["state"], done["error"]["code"]) == (7, "failed", "no_memory")
     assert done["run_id"] and done["dataset_id"]
     bad = tmp_path / "bad.jsonl"
-    bad.write_bytes(b"broken\n")
+    bad.write_bytes(b"{broken\n")
     status, done = run("demo", "--train", str(bad))
     assert (status, done["state"], done["error"]["code"]) == (2, "not started", "bad_rows")
 
