@@ -25,7 +25,7 @@ from backend.studio.json_lines import Block, read_blocks, records_of
 from backend.studio.row_batch import Batch, RowConverter, Tally
 from backend.studio.unpacking import Read
 
-RANGE_BYTES = 8 * 1024 * 1024
+RANGE_BYTES = 2 * 1024 * 1024
 MOST_WORKERS = 8
 
 

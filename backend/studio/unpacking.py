@@ -18,8 +18,7 @@ from backend.i18n import _
 PIECE_BYTES = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b"
 PARQUET_MAGIC = b"PAR1"
-BINARY_MAGIC = b"PAR1"
-"""Parquet's: its bytes are left as they are, whatever text they look like."""
+"""Its bytes are left as they are, whatever text they look like."""
 UTF8_BOM = b"\xef\xbb\xbf"
 LARGEST_RATIO = 300
 """Text packs 3 to 20 times, and the same row over and over some 200 times."""

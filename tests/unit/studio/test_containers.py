@@ -110,7 +110,7 @@ CONVERSATION = st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=3).map(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
 @given(
     st.lists(CONVERSATION, min_size=2, max_size=6), st.sampled_from(sorted(CONTAINERS)), st.sampled_from(sorted(PACKED))
 )
@@ -122,7 +122,7 @@ def test_any_conversations_come_out_of_any_container(
     assert values(read(PACKED[packing](CONTAINERS[container](conversations)))) == conversations
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
 @given(
     st.binary(max_size=400) | st.text('{}[]",:\\\r\n \tenul1x\x00', max_size=200).map(str.encode),
     st.sampled_from(["", "a.csv", "a.jsonl", "a.parquet"]),
@@ -138,7 +138,7 @@ def test_no_bytes_make_it_raise_and_each_problem_is_in_words(
             assert item.message and item.fix and item.code and item.line >= 0
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
 @given(st.sampled_from(sorted(CONTAINERS)), st.sampled_from(sorted(PACKED)), st.data())
 def test_a_file_cut_off_anywhere_keeps_what_came_before(
     read: Reader, container: str, packing: str, data: st.DataObject
@@ -161,7 +161,7 @@ def test_what_is_cut_off_late_keeps_most(read: Reader, packing: str) -> None:
     assert items[-1].line > 0
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=60), st.sampled_from([b"\n", b"\r\n"]))
 def test_every_broken_line_is_found_at_its_number(read: Reader, is_good: list[bool], end: bytes) -> None:
     good = jsonl(row()).strip()
@@ -360,6 +360,16 @@ def test_oddities_of_parquet_become_plain_values(read: Reader, tmp_path: Path) -
     found = values(read((tmp_path / "odd.parquet").read_bytes()))
     assert found[0] == {"text": "abc", "map": {"a": 1}, "when": "2024-01-01T00:00:00", "price": "1.50", "kind": "x"}
     json.dumps(found)
+
+
+@pytest.mark.parametrize("packing", PACKED)
+def test_parquet_that_looks_like_text_of_another_kind_is_parquet(read: Reader, packing: str) -> None:
+    content = next(
+        made
+        for count in range(1, 400)
+        if (made := parquet([row("\r" * count, "x" * count)])).count(b"\r") > 1 and b"\n" not in made
+    )
+    assert len(values(read(PACKED[packing](content)))) == 1
 
 
 def test_a_damaged_row_group_costs_only_itself(read: Reader, tmp_path: Path) -> None:

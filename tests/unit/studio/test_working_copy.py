@@ -288,6 +288,7 @@ ODD_LINES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(ODD_LINES | CONVERSATION.map(lambda one: jsonl(one).strip()), max_size=12),
     st.sampled_from([b"", b"\n"]),
