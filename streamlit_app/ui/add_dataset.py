@@ -59,17 +59,19 @@ def show(datasets: Datasets, *, max_upload_mb: int, is_first: bool) -> None:
 
 
 def _open(dataset: Dataset) -> None:
-    for used in (session.CHECKED_UPLOAD, "upload", "eval_upload"):  # else the file would still be offered in the list
-        st.session_state.pop(used, None)
+    st.session_state.pop(session.CHECKED_UPLOAD, None)
+    # A new uploader for the next file: a browser may still hold the file of the one before, and offer it again.
+    st.session_state[session.SAVED_UPLOADS] = st.session_state.get(session.SAVED_UPLOADS, 0) + 1
     st.session_state[session.PENDING_TOAST] = _("{name} is ready.").format(name=dataset.name)
     st.switch_page("app_pages/dataset.py", query_params={session.DATASET_PARAMETER: dataset.id})
 
 
 def _show_upload(datasets: Datasets, max_upload_mb: int) -> None:
-    file = st.file_uploader(
+    number = st.session_state.get(session.SAVED_UPLOADS, 0)
+    file = st.container(key="upload").file_uploader(
         _("Upload examples"),
         max_upload_size=max_upload_mb,
-        key="upload",
+        key=f"upload_{number}",
         help=_("JSONL: one conversation a line."),
     )
     if file is None:
@@ -166,7 +168,7 @@ def _show_save(datasets: Datasets, content: bytes, filename: str, report: DataRe
         own = st.file_uploader(
             _("Your own check file, if you have one"),
             max_upload_size=max_upload_mb,
-            key="eval_upload",
+            key=f"eval_upload_{st.session_state.get(session.SAVED_UPLOADS, 0)}",
         )
         share = st.slider(_("Share kept aside, in percent"), 5, 50, 20, 5, key="eval_share", disabled=own is not None)
         seed = st.number_input(

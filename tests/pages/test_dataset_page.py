@@ -20,7 +20,7 @@ GOOD = "\n".join(row(f"Question {number}?") for number in range(10)).encode()
 
 def uploaded(open_page: Open, content: bytes, name: str = "mine.jsonl") -> AppTest:
     page = open_page("dataset")
-    return page.file_uploader(key="upload").upload(name, content, "application/jsonl").run()
+    return page.file_uploader(key="upload_0").upload(name, content, "application/jsonl").run()
 
 
 def test_a_good_file_is_saved_split_and_opened(open_page: Open, desk: FakeDesk) -> None:
@@ -80,7 +80,7 @@ def test_a_path_like_file_name_is_only_a_name(open_page: Open, desk: FakeDesk, t
 
 def test_an_own_check_file_replaces_the_split(open_page: Open, desk: FakeDesk) -> None:
     page = uploaded(open_page, GOOD)
-    page.file_uploader(key="eval_upload").upload("check.jsonl", row("Other?").encode(), "application/jsonl").run()
+    page.file_uploader(key="eval_upload_0").upload("check.jsonl", row("Other?").encode(), "application/jsonl").run()
     page.button(key="save_dataset").click().run()
     [dataset] = desk.datasets.list()
     assert (dataset.train_rows, dataset.eval_rows) == (10, 1)
