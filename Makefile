@@ -4,7 +4,7 @@ PY := .venv/bin/python
 PYTHON3 := $(shell command -v python3 || command -v python)
 PORT ?=
 # three workers on two cores: much of the time is waiting, for sockets, pages and processes
-PYTEST_ARGS ?= -n 3 --dist loadfile
+PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 run: install
 	@$(PY) -m streamlit_app $(if $(PORT),--port $(PORT),)

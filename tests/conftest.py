@@ -3,8 +3,26 @@
 import os
 import tempfile
 
+import pytest
+
 from backend.settings import QUIET_ENVIRONMENT
 
 os.environ["PHIDESK_HOME"] = tempfile.mkdtemp(prefix="phidesk-tests-")
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
 os.environ.update(QUIET_ENVIRONMENT)  # as the app itself does at its start, before prompt flow is imported
+
+LONG = (
+    "e2e/test_azure_journey",
+    "training_job/test_interruptions",
+    "e2e/test_whole_loop",
+    "training_job/test_several_processes",
+    "azure_faults/test_matrix",
+    "e2e/test_cloud_pages",
+    "e2e/test_pages_open",
+)
+"""Files that take minutes."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first, so that the workers end at about the same time."""
+    items.sort(key=lambda item: next((place for place, name in enumerate(LONG) if name in item.nodeid), len(LONG)))

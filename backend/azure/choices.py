@@ -103,14 +103,18 @@ class Choices:
                     ),
                     code="no_such_option",
                 )
-        taken = {one.id.lower() for one in self._taken(choice)}
-        if filled["name"].lower() in taken:
-            raise BadInput(
-                _("{field}: {name} is taken already.").format(field=fields["name"].title, name=filled["name"]),
-                how_to_fix=_("Choose it from the list, or take another name."),
-                code="name_taken",
-            )
         return filled
+
+    def is_taken(self, choice: str, name: str) -> bool:
+        return name.lower() in {one.id.lower() for one in self._taken(choice)}
+
+    def name_taken(self, choice: str, name: str) -> BadInput:
+        field = next(field for field in self.form(choice) if field.name == "name")
+        return BadInput(
+            _("{field}: {name} is taken already.").format(field=field.title, name=name),
+            how_to_fix=_("Choose it from the list, or take another name."),
+            code="name_taken",
+        )
 
     def _taken(self, choice: str) -> Sequence[Option]:
         config = self.connection.config

@@ -12,7 +12,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from backend.azure.connection import WORKSPACE_VERSION, Connection
@@ -89,16 +89,16 @@ class Creation:
             operations.handler(f"create_{kind}", self._work)
 
     def start(self, wanted: Wanted) -> Operation:
-        arguments = {
-            "kind": wanted.kind,
-            "subscription": wanted.subscription,
-            "group": wanted.group,
-            "name": wanted.name,
-            "region": wanted.region,
-            "hub": wanted.hub,
-            "parts": dict(wanted.parts or {}),
-        }
-        return self.operations.start(f"create_{wanted.kind}", wanted.path, wanted.title, arguments, STEPS[wanted.kind])
+        return self.operations.start(
+            f"create_{wanted.kind}", wanted.path, wanted.title, _arguments(wanted), STEPS[wanted.kind]
+        )
+
+    def made(self, wanted: Wanted) -> Operation | None:
+        """What makes or made the very same thing from here, if anything did."""
+        found = self.operations.find(f"create_{wanted.kind}", wanted.path)
+        if found is None or found.failure or self.operations.arguments(found.id) != _arguments(wanted):
+            return None
+        return found
 
     def _work(self, arguments: Mapping[str, Any], report: Report) -> None:
         wanted = Wanted(**arguments)
@@ -303,6 +303,10 @@ def _wait(is_so: Callable[[], bool], report: Report, doing: str) -> None:
             )
         time.sleep(PAUSES[min(number, len(PAUSES) - 1)])
         number += 1
+
+
+def _arguments(wanted: Wanted) -> dict[str, Any]:
+    return asdict(wanted) | {"parts": dict(wanted.parts or {})}
 
 
 def _state(deployment: Mapping[str, Any]) -> str:

@@ -70,7 +70,13 @@ class AzureSetup:
         if choice == "project":
             hub, region = hub_of(self.listings, config.subscription, config.resource_group, config.hub)
         group = name if choice == "resource_group" else config.resource_group
-        return self._creation.start(Wanted(choice, config.subscription, group, name, region, hub, filled))
+        wanted = Wanted(choice, config.subscription, group, name, region, hub, filled)
+        if self._choices.is_taken(choice, name):
+            made = self._creation.made(wanted)  # by a click before this one, or while the person signed in again
+            if made is None:
+                raise self._choices.name_taken(choice, name)
+            return made
+        return self._creation.start(wanted)
 
     def fix_all(self) -> Operation:
         steps = sum(1 for check in self._checks.check() if _is_fixable(check))

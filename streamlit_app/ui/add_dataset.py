@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
-from backend.bootstrap import Desk
 from backend.i18n import _
 from streamlit_app.ui.sources_assets import show_assets
 from streamlit_app.ui.sources_files import show_paste, show_path, show_upload
 from streamlit_app.ui.sources_hub import show_hub
 from streamlit_app.ui.sources_own import show_rated_chats, show_sample
+
+if TYPE_CHECKING:
+    from backend.bootstrap import Desk
 
 
 def show(desk: Desk) -> None:

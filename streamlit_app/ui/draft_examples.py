@@ -6,11 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from backend.datasets import Datasets
-from backend.domain_datasets import Row, RowPage
+from backend.domain_datasets import Draft, Row, RowPage
 from backend.i18n import _, ngettext
 from streamlit_app.ui import errors, numbers
 from streamlit_app.ui.draft_mapping import show_chat
-from streamlit_app.ui.draft_state import DraftState
 
 A_PAGE = 50
 CELL = 90
@@ -20,8 +19,9 @@ ROW_HEIGHT = 92
 SEARCH, PAGE, TABLE = "draft_search", "draft_page", "draft_table"
 
 
-def show_examples(datasets: Datasets, state: DraftState) -> None:
-    if not state.draft.report.good_rows and not state.is_reading:
+def show_examples(datasets: Datasets, draft: Draft) -> None:
+    is_reading = draft.phase == "reading"
+    if not draft.report.good_rows and not is_reading:
         return
     st.header(_("Examples"))
     query = st.text_input(
@@ -33,12 +33,12 @@ def show_examples(datasets: Datasets, state: DraftState) -> None:
     )
     with errors.shown():
         number = int(st.session_state.get(PAGE, 1) or 1)
-        found = datasets.drafts.page(state.draft.id, (number - 1) * A_PAGE, A_PAGE, query or "")
+        found = datasets.drafts.page(draft.id, (number - 1) * A_PAGE, A_PAGE, query or "")
         if not found.rows:
             st.info(_("No example says that. Try another word."), icon=":material/search_off:")
             return
-        chosen = _show_table(found, has_files=len(state.draft.files) > 1)
-        _show_pages(found.total, query or "", is_reading=state.is_reading)
+        chosen = _show_table(found, has_files=len(draft.files) > 1)
+        _show_pages(found.total, query or "", is_reading=is_reading)
         if chosen is not None:
             with st.container(border=True, key="draft_example"):
                 show_chat(chosen.messages)

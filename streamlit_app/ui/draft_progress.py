@@ -21,7 +21,7 @@ def watch(datasets: Datasets, state: DraftState) -> None:
 
 def _tick(datasets: Datasets, draft_id: str, seen: tuple[object, ...]) -> None:
     try:
-        state = look_at(datasets, draft_id)
+        state = look_at(datasets, datasets.drafts.get(draft_id))
     except NotFound:  # saved or discarded in another tab
         st.rerun()
     if state.look != seen:

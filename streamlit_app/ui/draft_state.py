@@ -58,9 +58,8 @@ class DraftState:
         return self.draft.report.rows - self.good
 
 
-def look_at(datasets: Datasets, draft_id: str) -> DraftState:
-    """Raises NotFound. Content checks begin when all of it is read."""
-    draft = datasets.drafts.get(draft_id)
+def look_at(datasets: Datasets, draft: Draft) -> DraftState:
+    """Content checks begin when all of it is read; those of a small draft are done when this returns."""
     if draft.phase != "ready" or not draft.report.good_rows or needs_mapping(draft):
         return DraftState(draft, NOT_EXAMINED)
     return DraftState(draft, datasets.examine_draft(draft_id))

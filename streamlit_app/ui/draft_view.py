@@ -11,10 +11,9 @@ from backend.i18n import _, ngettext
 from streamlit_app import session
 from streamlit_app.ui import confirm, draft_state, errors, numbers
 from streamlit_app.ui.draft_examples import show_examples
-from streamlit_app.ui.draft_mapping import show_format
+from streamlit_app.ui.draft_mapping import needs_mapping, show_format
 from streamlit_app.ui.draft_progress import show_verdict, watch
 from streamlit_app.ui.draft_save import Wish, show_save
-from streamlit_app.ui.draft_state import DraftState
 from streamlit_app.ui.findings_view import show_findings
 from streamlit_app.ui.link_rows import back_link
 from streamlit_app.ui.safe_text import plain
@@ -24,8 +23,8 @@ SHOWN_FILES = 3
 
 def show_draft(datasets: Datasets, draft_id: str, *, max_upload_mb: int) -> None:
     """Raises NotFound."""
-    state = draft_state.look_at(datasets, draft_id)
-    wish = _show(datasets, state, max_upload_mb)
+    draft = datasets.drafts.get(draft_id)
+    wish = _show(datasets, draft, max_upload_mb)
     if wish is None:
         return
     with errors.shown():
@@ -34,20 +33,24 @@ def show_draft(datasets: Datasets, draft_id: str, *, max_upload_mb: int) -> None
         _open(dataset)
 
 
-def _show(datasets: Datasets, state: DraftState, max_upload_mb: int) -> Wish | None:
-    draft = state.draft
+def _show(datasets: Datasets, draft: Draft, max_upload_mb: int) -> Wish | None:
+    """The examples are drawn before the checks above them, which may take a moment."""
     back_link(_("All datasets"))
     st.title(plain(draft.name) or _("New examples"))
     st.caption(_facts(draft))
-    watch(datasets, state)
-    show_verdict(datasets, state)
-    with errors.shown():
-        show_format(datasets, draft)
-    if state.findings and not state.needs_mapping:
-        st.header(_("Checks"))
-        show_findings(state.findings, lambda choices: draft_state.decide(datasets, draft, choices), key="draft")
-    if not state.needs_mapping:
-        show_examples(datasets, state)
+    above = st.container(key="draft_above")
+    if not needs_mapping(draft):
+        show_examples(datasets, draft)
+    with above:
+        with st.spinner(_("Checking what the examples say…"), show_time=True):
+            state = draft_state.look_at(datasets, draft)
+        watch(datasets, state)
+        show_verdict(datasets, state)
+        with errors.shown():
+            show_format(datasets, draft)
+        if state.findings and not state.needs_mapping:
+            st.header(_("Checks"))
+            show_findings(state.findings, lambda choices: draft_state.decide(datasets, draft, choices), key="draft")
     wish = show_save(datasets, state, max_upload_mb)
     if st.button(_("Discard"), key="discard_draft", icon=":material/delete:", type="tertiary"):
         ask_to_discard(datasets, draft)

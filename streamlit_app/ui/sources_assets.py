@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
-from backend.bootstrap import Desk
 from backend.domain import Feature
 from backend.domain_datasets import DataAsset, Draft
 from backend.i18n import _
@@ -14,6 +15,9 @@ from streamlit_app.ui.safe_text import plain
 from streamlit_app.ui.sources_files import go_to_draft
 
 LISTED = 30
+
+if TYPE_CHECKING:
+    from backend.bootstrap import Desk
 
 
 def show_assets(desk: Desk) -> None:

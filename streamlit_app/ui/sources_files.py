@@ -34,28 +34,32 @@ TEMPLATE = (
     )
     + "\n"
 )
-_USED = ("upload", "pasted", "path")
+_USED = ("pasted", "path")
 
 
 def go_to_draft(draft: Draft) -> None:
     """Open the draft's page; what was put into the fields here is not offered again."""
     for key in _USED:
         st.session_state.pop(key, None)
+    # A new uploader for the next files: a browser may still hold those of the one before, and offer them again.
+    st.session_state[session.UPLOADS] = st.session_state.get(session.UPLOADS, 0) + 1
     st.switch_page("app_pages/dataset.py", query_params={session.DRAFT_PARAMETER: draft.id})
 
 
 def show_upload(datasets: Datasets, max_upload_mb: int) -> None:
-    files = st.file_uploader(
+    files = st.container(key="upload").file_uploader(
         _("Upload examples"),
         accept_multiple_files=True,
         max_upload_size=max_upload_mb,
-        key="upload",
+        key=f"upload_{st.session_state.get(session.UPLOADS, 0)}",
         help=_("Several files become one dataset."),
     )
     if files:
+        draft = None
         with errors.shown(), st.spinner(_("Reading the examples…"), show_time=True):
             draft = datasets.drafts.open([(file.name, file.getvalue()) for file in files])
-        go_to_draft(draft)
+        if draft is not None:
+            go_to_draft(draft)
     st.caption(
         _(
             "JSONL, JSON, CSV or Parquet, also packed with gzip; up to {limit} MB a file. Questions and answers are "

@@ -124,7 +124,7 @@ class Case:
         return [path for path in self.emulator.world.arm if re.search(f"{pattern}$", path, re.IGNORECASE)]
 
 
-def desk(home: Path, emulator: Emulator, files: tuple[str, str], *, number: int = 0, patience: float = 1.5) -> Case:
+def desk(home: Path, emulator: Emulator, files: tuple[str, str], *, number: int = 0, patience: float = 60) -> Case:
     """A computer that knows nothing yet, signed in, with the furnished workspace chosen; `patience` in seconds."""
     target = AzureTarget(Settings(home=home, azure_timeout_seconds=patience))
     target.jobs.submission.scripts = STAND_IN  # type: ignore[attr-defined]

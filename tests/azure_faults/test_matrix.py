@@ -56,7 +56,7 @@ def standing(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in emulator.environment.items():
             patch.setenv(name, value)
-        case = desk(folder / "home", emulator, files, patience=60)
+        case = desk(folder / "home", emulator, files)
         training.complete(case)
         case.target.models.register(RUN, "harbour")
         endpoints.with_a_second(case)
@@ -69,7 +69,7 @@ def standing(
 
 @pytest.fixture
 def case(
-    action: Action, files: tuple[str, str], tmp_path: Path, request: pytest.FixtureRequest,
+    action: Action, trouble: Trouble, files: tuple[str, str], tmp_path: Path, request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Case]:  # fmt: skip
     """A computer of its own, and a cloud of its own unless the action changes none."""
@@ -77,7 +77,8 @@ def case(
     for name, value in emulator.environment.items():
         monkeypatch.setenv(name, value)
     serving(emulator.world).echo = True
-    case = desk(tmp_path / "home", emulator, files, number=next(NUMBERS))
+    patience = 2.5 if "hang" in trouble.kind else 60
+    case = desk(tmp_path / "home", emulator, files, number=next(NUMBERS), patience=patience)
     yield case
     emulator.faults.clear()
     for operation in case.target.operations.list():

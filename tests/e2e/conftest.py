@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.e2e.app_process import AppProcess
 from tests.e2e.browser import NoBrowser, launch
 from tests.e2e.desk_page import DeskPage, desk_page
+
+expect.set_options(timeout=30_000)  # a busy machine is slow; what never comes fails all the same
 
 
 @pytest.fixture(scope="session")

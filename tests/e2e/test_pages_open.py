@@ -157,9 +157,9 @@ def test_a_second_file_can_be_added_after_the_first(browser: Browser, tmp_path: 
             expect(page.get_by_role("heading", name="Add examples")).to_be_visible()
             expect(page.get_by_text("JSONL, JSON, CSV or Parquet")).to_be_visible()
             page.locator(".st-key-upload input[type=file]").set_input_files(file)
-            expect(page.locator(".st-key-dataset_name input")).to_have_value(name)
+            expect(page.locator(".st-key-dataset_name input")).to_have_value(name, timeout=30_000)
             page.locator(".st-key-save_dataset button").click()
-            expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+            expect(page.get_by_role("button", name="Train with it")).to_be_visible(timeout=30_000)
         page.get_by_role("button", name="All datasets").click()
         expect(page.get_by_role("heading", name="Your datasets")).to_be_visible()
         assert "dataset=" not in page.url

@@ -91,7 +91,7 @@ def test_an_upload_named_like_a_path_stays_inside_the_workspace(desk: DeskPage, 
     desk.page.locator("input[type=file]").first.set_input_files(
         {"name": "../../etc/passwd.jsonl", "mimeType": "application/jsonl", "buffer": rows}
     )
-    expect(desk.page.get_by_text("10 examples can teach.")).to_be_visible()
+    expect(desk.page.get_by_text("10 examples can teach.")).to_be_visible(timeout=30_000)
     desk.screenshot("upload-checked")
     desk.page.locator(".st-key-save_dataset button").click()
     expect(desk.page.get_by_role("button", name="Train with it")).to_be_visible()

@@ -24,7 +24,7 @@ def uploaded(open_page: Open, *contents: bytes, name: str = "mine.jsonl") -> App
     """All in one go, as by drag and drop."""
     page = open_page("dataset")
     files = [(name if not number else f"{number}-{name}", content, "") for number, content in enumerate(contents)]
-    return page.file_uploader(key="upload").set_value(files).run()
+    return page.file_uploader(key="upload_0").set_value(files).run()
 
 
 def add_from(page: AppTest, words: str) -> AppTest:

@@ -154,7 +154,8 @@ def test_dismissed_work_stops_and_leaves_the_list(operations: Operations) -> Non
     assert second.id != first.id
     wait_until(lambda: ends == [first.id], "the first stopped")
     assert [operation.id for operation in operations.list()] == [second.id]
-    assert operations.find("wait", "a") == operations.get(second.id)
+    found = operations.find("wait", "a")
+    assert found is not None and found.id == second.id
     operations.dismiss(second.id)
     assert operations.find("wait", "a") is None
 

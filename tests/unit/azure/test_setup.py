@@ -275,6 +275,18 @@ def test_a_sign_in_that_ends_during_a_creation_is_followed_by_the_same_creation(
     assert len({one.path for one in emulator.asked("PUT", DEPLOYMENT)}) == 1
 
 
+def test_asking_again_for_what_was_just_made_makes_nothing_and_says_so(
+    setup: AzureSetup, emulator: Emulator, ended: Ended
+) -> None:
+    """As a person does who signed in again meanwhile: the creation went on by itself and is done."""
+    made = setup.create("resource_group", {"name": "new-rg"})
+    succeeded(ended(made))
+    assert setup.create("resource_group", {"name": "new-rg"}).id == made.id
+    assert len(emulator.asked("PUT", "/new-rg$")) == 1
+    with pytest.raises(BadInput, match="is taken already"):
+        setup.create("resource_group", {"name": "new-rg", "region": "westeurope"})
+
+
 def test_dismissing_a_creation_lets_azure_go_on_but_chooses_nothing(setup: AzureSetup, emulator: Emulator) -> None:
     emulator.faults.add("slow", DEPLOYMENT, seconds=1000)
     made = setup.create("workspace", {"name": "new-ws"})
