@@ -62,7 +62,7 @@ def look_at(datasets: Datasets, draft: Draft) -> DraftState:
     """Content checks begin when all of it is read; those of a small draft are done when this returns."""
     if draft.phase != "ready" or not draft.report.good_rows or needs_mapping(draft):
         return DraftState(draft, NOT_EXAMINED)
-    return DraftState(draft, datasets.examine_draft(draft_id))
+    return DraftState(draft, datasets.examine_draft(draft.id))
 
 
 def decide(datasets: Datasets, draft: Draft, choices: Mapping[str, Decision | None]) -> None:
