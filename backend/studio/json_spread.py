@@ -12,7 +12,7 @@ import re
 from collections.abc import Generator, Iterator
 
 from backend.i18n import _
-from backend.studio.json_lines import JSON, duplicate_key, find_duplicate_key, nested_too_deeply
+from backend.studio.json_lines import JSON, duplicate_key, find_duplicate_key, nested_too_deeply, quotes_of
 from backend.studio.records import MAX_RECORD_BYTES, RAW_BYTES, Broken, Record, too_long
 from backend.studio.unpacking import PIECE_BYTES, Read, Unreadable
 
@@ -300,11 +300,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def _has_key_twice(text: str, value: object) -> bool:
-    if type(value) is not dict or len(value) > 8:
+    """As `json_lines.has_key_twice`."""
+    if type(value) is not dict or text.count('"') == quotes_of(value):
         return False
-    turns = value.get("messages")
-    if type(turns) is list and max(text.count('"role"'), text.count('"content"')) > len(turns):
-        return find_duplicate_key(text) is not None
-    if any(text.count(f'"{key}"') > 1 for key in value):
-        return find_duplicate_key(text) is not None
-    return False
+    return find_duplicate_key(text) is not None

@@ -198,6 +198,23 @@ def test_each_flaw_of_a_line_has_its_code_and_its_line(read: Reader, line: bytes
     assert line.startswith(broken.raw) and broken.raw
 
 
+@pytest.mark.parametrize("make", [lambda line: jsonl(row()) + line + b"\n", lambda line: b"[" + line + b"]"])
+@pytest.mark.parametrize(
+    ("line", "is_twice"),
+    [
+        (b'{"messages": [{"role": "user", "content": "a", "content": "b"}]}', True),
+        (b'{"a": 1, "b": {"c": {"d": null, "d": "\\\\"}}}', True),
+        (b'{"a": "\\\\", "b": "x\\"", "a": 1}', True),
+        (b'{"a": "\\\\", "b": "x\\"\\\\", "c": {"a": 1}}', False),
+        (b'{"a": "the \\"a\\" of \\"b\\"", "b": [{"a": 1}, {"a": 2}]}', False),
+    ],
+)
+def test_a_key_that_stands_twice_is_found_wherever_it_is(
+    read: Reader, make: Callable[[bytes], bytes], line: bytes, is_twice: bool
+) -> None:
+    assert (getattr(read(make(line))[-1], "code", "") == "duplicate_key") is is_twice
+
+
 @pytest.mark.parametrize(
     ("line", "value"),
     [
