@@ -98,11 +98,8 @@ def _show_card(finding: Finding, decide: Decide, key: str) -> None:
     code = finding.code
     with st.container(border=True, gap="small", key=f"{key}_card_{code}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}_head_{code}"):
-            look = SEVERITY_LOOKS[finding.severity]
+            look = DECISION_LOOKS[finding.decision] if finding.decision else SEVERITY_LOOKS[finding.severity]
             st.badge(look.label, icon=look.icon, color=look.colour)
-            if finding.decision is not None:
-                chosen = DECISION_LOOKS[finding.decision]
-                st.badge(chosen.label, icon=chosen.icon, color=chosen.colour)
             st.markdown(" · ".join(filter(None, [f"**{plain(finding.title)}**", _places(finding)])))
         if finding.effect:
             st.markdown(plain(finding.effect))
