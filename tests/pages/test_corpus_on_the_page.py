@@ -1,0 +1,82 @@
+"""The corpus through the real Dataset page, many files in one draft: it shows what is wrong and where, and no error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from backend.domain_datasets import Draft, FormatKind, RecordFormat
+from streamlit_app.ui.draft_mapping import needs_mapping
+from tests.corpus import all_cases
+from tests.corpus.case import Case
+from tests.pages.conftest import FakeDesk, Open, texts
+
+LARGEST = 100_000
+"""Bytes: what is small is read at once, and the page shows it without waiting."""
+BATCH = 60
+UPLOADED = [case for case in all_cases() if isinstance(case.content, bytes) and len(case.content) <= LARGEST]
+
+
+def batches() -> Iterator[Sequence[Case]]:
+    for start in range(0, len(UPLOADED), BATCH):
+        yield UPLOADED[start : start + BATCH]
+
+
+def add(open_page: Open, cases: Sequence[Case]) -> AppTest:
+    page = open_page("dataset")
+    files = [
+        (f"{number}-{case.file_name}" if case.file_name.startswith("a.") else case.file_name, case.content, "")
+        for number, case in enumerate(cases)
+        if isinstance(case.content, bytes)
+    ]
+    return page.file_uploader(key="upload_0").set_value(files).run(timeout=120)
+
+
+def the_draft(desk: FakeDesk) -> Draft:
+    [draft] = desk.datasets.drafts.list()
+    return draft
+
+
+def places_shown(page: AppTest) -> set[tuple[str, str]]:
+    """File and line of each row of the tables of findings; a table about one file alone has no column for it."""
+    shown = set()
+    for frame in page.dataframe:
+        table: pd.DataFrame = frame.value
+        if "Line" in table.columns:
+            files = table["File"] if "File" in table.columns else [""] * len(table)
+            shown |= set(zip(files, map(str, table["Line"]), strict=True))
+    return shown
+
+
+def test_most_of_the_corpus_goes_through_the_page() -> None:
+    assert len(UPLOADED) >= 200
+
+
+@pytest.mark.timeout(280)
+@pytest.mark.parametrize("cases", batches(), ids=lambda cases: cases[0].name)
+def test_the_page_shows_what_is_wrong_in_each_file_and_where(
+    open_page: Open, desk: FakeDesk, cases: Sequence[Case]
+) -> None:
+    page = add(open_page, cases)
+    draft = the_draft(desk)
+    assert not page.exception
+    assert draft.phase == "ready"
+    assert draft.report.good_rows == sum(case.good for case in cases)
+    if needs_mapping(draft):
+        assert "What do the columns mean?" in texts(page)
+        said = RecordFormat(FormatKind.MESSAGES, {"messages": "messages"}, draft.report.format.columns)
+        draft = desk.datasets.drafts.use_mapping(draft.id, said)
+        page = page.run(timeout=120)
+        assert not page.exception
+    words = texts(page)
+    for finding in draft.report.findings:
+        assert finding.title in words
+    shown = places_shown(page)
+    for finding in draft.report.findings:
+        is_of_one = len({row.file for row in finding.rows[:200]}) == 1
+        for row in finding.rows[:200]:
+            place = ("" if is_of_one else row.file, str(row.line) if row.line else "file")
+            assert place in shown, (finding.code, row)
