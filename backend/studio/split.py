@@ -86,8 +86,10 @@ def _groups(
         group.rows.append(row)
     for group in groups.values():
         if strata is not None:
-            counts = Counter(strata[row] for row in group.rows)
-            group.stratum = min(counts, key=lambda stratum: (-counts[stratum], str(stratum)))
+            group.stratum = strata[group.rows[0]]
+            if len(group.rows) > 1:
+                counts = Counter(strata[row] for row in group.rows)
+                group.stratum = min(counts, key=lambda stratum: (-counts[stratum], str(stratum)))
     return sorted(groups.values(), key=lambda group: group.key)
 
 

@@ -160,6 +160,7 @@ def test_a_second_file_can_be_added_after_the_first(browser: Browser, tmp_path: 
             expect(page.locator(".st-key-dataset_name input")).to_have_value(name, timeout=30_000)
             page.locator(".st-key-save_dataset button").click()
             expect(page.get_by_role("button", name="Train with it")).to_be_visible(timeout=30_000)
+            expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
         page.get_by_role("button", name="All datasets").click()
         expect(page.get_by_role("heading", name="Your datasets")).to_be_visible()
         assert "dataset=" not in page.url

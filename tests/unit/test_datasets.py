@@ -68,7 +68,7 @@ def test_an_own_evaluation_file_is_taken_as_it_is(datasets: Datasets, tmp_path: 
 def test_of_two_files_the_bad_one_is_named(datasets: Datasets) -> None:
     with pytest.raises(BadInput) as caught:
         datasets.create_from_file(
-            jsonl(*rows(5)), "x", filename="good.jsonl", eval_source=jsonl(row()) + b"{broken", eval_filename="bad.jsonl"
+            jsonl(*rows(5)), "x", filename="good.jsonl", eval_source=jsonl(row()) + b"{", eval_filename="bad.jsonl"
         )
     assert caught.value.what == "1 row can't be used."
     assert caught.value.why.startswith("bad.jsonl, line 2: ")
