@@ -50,7 +50,12 @@ def _show(datasets: Datasets, draft: Draft, max_upload_mb: int) -> Wish | None:
             show_format(datasets, draft)
         if state.findings and not state.needs_mapping:
             st.header(_("Checks"))
-            show_findings(state.findings, lambda choices: draft_state.decide(datasets, draft, choices), key="draft")
+            show_findings(
+                state.findings,
+                lambda choices: draft_state.decide(datasets, draft, choices),
+                key="draft",
+                has_files=len(draft.files) > 1,
+            )
     wish = show_save(datasets, state, max_upload_mb)
     if st.button(_("Discard"), key="discard_draft", icon=":material/delete:", type="tertiary"):
         ask_to_discard(datasets, draft)

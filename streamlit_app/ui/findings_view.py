@@ -51,12 +51,15 @@ def undecided(findings: Sequence[Finding]) -> list[Finding]:
     return [one for one in findings if one.severity is Severity.REFUSED and not one.decision and (one.fix or one.skip)]
 
 
-def show_findings(findings: Sequence[Finding], decide: Decide, *, key: str) -> None:
-    """`key` begins the keys of the widgets: `{key}_fix_{code}`, `{key}_skip_`, `{key}_keep_`, `{key}_undo_`."""
+def show_findings(findings: Sequence[Finding], decide: Decide, *, key: str, has_files: bool = False) -> None:
+    """`key` begins the keys of the widgets: `{key}_fix_{code}`, `{key}_skip_`, `{key}_keep_`, `{key}_undo_`.
+
+    With `has_files` each row names its file, also where a finding is about one file alone.
+    """
     ordered = in_order(findings)
     _show_at_once(ordered, decide, key)
     for finding in ordered:
-        _show_card(finding, decide, key)
+        _show_card(finding, decide, key, has_files)
 
 
 def _show_at_once(findings: Sequence[Finding], decide: Decide, key: str) -> None:
@@ -94,7 +97,7 @@ def _decide_button(
     st.button(label, key=key, icon=icon, help=plain(tip) or None, on_click=errors.act, args=(decide, choices))
 
 
-def _show_card(finding: Finding, decide: Decide, key: str) -> None:
+def _show_card(finding: Finding, decide: Decide, key: str, has_files: bool) -> None:
     code = finding.code
     with st.container(border=True, gap="small", key=f"{key}_card_{code}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}_head_{code}"):
@@ -108,7 +111,7 @@ def _show_card(finding: Finding, decide: Decide, key: str) -> None:
         else:
             _decide_button(_("Undo"), f"{key}_undo_{code}", ":material/undo:", decide, [finding], None)
         if finding.rows:
-            _show_rows(finding, key)
+            _show_rows(finding, key, has_files)
 
 
 def _places(finding: Finding) -> str:
@@ -141,7 +144,7 @@ def _stay(finding: Finding) -> str:
     return _("Keeps these examples as they are.")
 
 
-def _show_rows(finding: Finding, key: str) -> None:
+def _show_rows(finding: Finding, key: str, has_files: bool) -> None:
     """Closed until it is asked for; a dataframe, because its cells never read Markdown."""
     shown = finding.rows[:SHOWN_ROWS]
     label = _("Where: the first {n} of {all}") if finding.count > len(shown) else _("Where")
@@ -151,7 +154,7 @@ def _show_rows(finding: Finding, key: str) -> None:
         type="compact",
     ):
         columns: dict[str, list[str]] = {}
-        if len({(row.part, row.file) for row in shown}) > 1:
+        if has_files or len({(row.part, row.file) for row in shown}) > 1:
             columns[_("File")] = [row.file or _part(row.part) for row in shown]
         columns[_("Line")] = [str(row.line) if row.line else _("file") for row in shown]
         if len({row.detail for row in shown} - {finding.title, ""}):

@@ -41,13 +41,12 @@ def the_draft(desk: FakeDesk) -> Draft:
 
 
 def places_shown(page: AppTest) -> set[tuple[str, str]]:
-    """File and line of each row of the tables of findings; a table about one file alone has no column for it."""
+    """File and line of each row of the tables of findings."""
     shown = set()
     for frame in page.dataframe:
         table: pd.DataFrame = frame.value
-        if "Line" in table.columns:
-            files = table["File"] if "File" in table.columns else [""] * len(table)
-            shown |= set(zip(files, map(str, table["Line"]), strict=True))
+        if {"File", "Line"} <= set(table.columns):
+            shown |= set(zip(table["File"], map(str, table["Line"]), strict=True))
     return shown
 
 
@@ -76,7 +75,5 @@ def test_the_page_shows_what_is_wrong_in_each_file_and_where(
         assert finding.title in words
     shown = places_shown(page)
     for finding in draft.report.findings:
-        is_of_one = len({row.file for row in finding.rows[:200]}) == 1
         for row in finding.rows[:200]:
-            place = ("" if is_of_one else row.file, str(row.line) if row.line else "file")
-            assert place in shown, (finding.code, row)
+            assert (row.file, str(row.line) if row.line else "file") in shown, (finding.code, row)
