@@ -61,16 +61,6 @@ class Feature(StrEnum):
 
 
 @dataclass(frozen=True)
-class Problem:
-    """One thing wrong in an uploaded file. `line` counts from 1; 0 means the file as a whole."""
-
-    line: int
-    code: str
-    message: str
-    fix: str
-
-
-@dataclass(frozen=True)
 class Dataset:
     """A split and saved set of conversations, as of its current `version`: paths, rows and hash are that version's.
 

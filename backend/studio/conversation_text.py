@@ -5,13 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 
-import orjson
-
 from backend.domain import Message
-
-
-def messages_of(raw: bytes) -> tuple[Message, ...]:
-    return tuple(Message(turn["role"], turn["content"]) for turn in orjson.loads(raw)["messages"])
 
 
 def fold(text: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import orjson
@@ -75,11 +75,6 @@ def _quick_turns(form: RecordFormat) -> Callable[[object], object]:
         return turns
 
     return quick if column is not None else lambda record: None
-
-
-def canonical_line(messages: Sequence[Message]) -> bytes:
-    """A conversation as a line of the working copy, without its end. Equal conversations give equal lines."""
-    return orjson.dumps({"messages": [{"role": one.role, "content": one.content} for one in messages]})
 
 
 def turns_of(record: object, form: RecordFormat) -> tuple[object, tuple[str, ...]] | Flaw:

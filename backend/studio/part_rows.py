@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import BinaryIO
 
 from backend.domain import Message
-from backend.studio.conversation_text import compared_text, messages_of
+from backend.studio.conversation_text import compared_text
 from backend.studio.row_facts import RowFacts
+from backend.studio.row_index import messages_of
 
 
 class PartRows:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from backend.domain import Conversation, Message
 from backend.i18n import _, ngettext
-from backend.studio.conversion import canonical_line
+from backend.studio.row_index import line_of
 
 Pair = tuple[Message, Message]
 Row = tuple[Message, ...]
@@ -27,7 +27,7 @@ class RatedChats:
 
     def content(self) -> bytes:
         """As a JSONL file."""
-        return b"".join(canonical_line(row) + b"\n" for row in self.rows)
+        return b"".join(line_of(row) for row in self.rows)
 
     def words(self) -> tuple[str, ...]:
         """What was left out, a sentence each."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import struct
 from collections import Counter
@@ -15,12 +14,12 @@ import orjson
 from backend.domain import Message
 from backend.domain_datasets import Decision, Finding, FoundRow, ReadReport, RecordFormat
 from backend.i18n import _
-from backend.studio.conversion import Converted, canonical_line, converter, line_converter
+from backend.studio.conversion import Converted, converter, line_converter
 from backend.studio.finding_words import describe, describe_note
 from backend.studio.json_lines import Block, has_key_twice, records_of
 from backend.studio.records import Broken, Record
 from backend.studio.repairs import REPAIRS, repair
-from backend.studio.row_index import SYSTEM_START, facts_of, facts_of_messages
+from backend.studio.row_index import SYSTEM_START, digest_of, facts_of, facts_of_messages, line_of
 
 INDEX = struct.Struct("<QIIHH16s")
 """One row of the index: offset, size (with the line break), line, file, facts (`row_index`), digest of the line."""
@@ -105,10 +104,10 @@ class Batch:
 
     def add(self, item: Record | Broken, messages: tuple[Message, ...]) -> None:
         facts = facts_of_messages(len(messages), has_system=messages[0].role == "system")
-        self.add_line(canonical_line(messages) + b"\n", item.line, item.file, facts)
+        self.add_line(line_of(messages), item.line, item.file, facts)
 
     def add_line(self, line: bytes, number: int, file: int, facts: int) -> None:
-        self._index.append((len(line), number, file, facts, hashlib.blake2b(line, digest_size=16).digest()))
+        self._index.append((len(line), number, file, facts, digest_of(line)))
         self.lines.append(line)
         self.tally.size += len(line)
 

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.domain import Message
-from backend.studio.conversation_text import digest, fold, messages_of
+from backend.studio.conversation_text import digest, fold
 from backend.studio.finding_codes import BITS
+from backend.studio.row_index import messages_of
 from backend.studio.set_checks import MOST_PLACES, Observed, Place
 from backend.studio.shingles import U64
 from backend.studio.sketches import Sketches

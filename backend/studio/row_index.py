@@ -5,6 +5,7 @@ A part is a file of canonical lines `{"messages":[{"role":...,"content":...},...
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from array import array
 from collections.abc import Iterable, Iterator
@@ -83,6 +84,11 @@ def line_of(messages: Iterable[Message]) -> bytes:
         {"messages": [{"role": message.role, "content": message.content} for message in messages]},
         option=orjson.OPT_APPEND_NEWLINE,
     )
+
+
+def digest_of(line: bytes) -> bytes:
+    """16 bytes: equal for equal conversations."""
+    return hashlib.blake2b(line, digest_size=16).digest()
 
 
 def index_of(path: Path) -> RowIndex:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -18,7 +17,7 @@ from backend.studio import dataset_folder
 from backend.studio.content_fixes import apply
 from backend.studio.mixing import MixedSet, mix
 from backend.studio.part_writer import PartWriter
-from backend.studio.row_index import RowIndex, index_of, line_of, messages_of
+from backend.studio.row_index import RowIndex, digest_of, index_of, line_of, messages_of
 from backend.studio.row_origins import Origins, origins_of
 from backend.studio.split import hold_out
 
@@ -178,7 +177,7 @@ class _Prepared:
                             continue
                         line = line_of(messages)
                     writer.write(line, *origins.of(number))
-                    digests.append(_digest(line))
+                    digests.append(digest_of(line))
                     groups += one.groups[number : number + 1]
             writer.close()
         finally:
@@ -190,11 +189,7 @@ def digests_of(path: Path) -> Iterator[bytes]:
     """BLAKE2b of each line: equal for equal conversations."""
     with path.open("rb", buffering=_READ_AHEAD) as file:
         for line in file:
-            yield _digest(line)
-
-
-def _digest(line: bytes) -> bytes:
-    return hashlib.blake2b(line, digest_size=16).digest()
+            yield digest_of(line)
 
 
 def _clusters(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.studio.conversation_text import compared_text, messages_of
+from backend.studio.conversation_text import compared_text
+from backend.studio.row_index import messages_of
 from backend.studio.shingles import U64, shingle
 
 LEAST_SHINGLES = 16

@@ -16,18 +16,6 @@ HEIGHT = 400
 LINE = 38
 
 
-def show_rows(rows: Sequence[Row], *, key: str) -> None:
-    """A dataframe, because its cells never read Markdown."""
-    st.dataframe(
-        _table(_("Line"), [row.line for row in rows], rows),
-        hide_index=True,
-        key=key,
-        height=min(LINE * (len(rows) + 1), HEIGHT),
-        column_config=_columns(_("Line")),
-        alt=_("The first {n} conversations").format(n=len(rows)),
-    )
-
-
 def choose_row(
     rows: Sequence[tuple[int, Row]], chosen: int | None, choose: Callable[[int | None], None], *, key: str
 ) -> None:

@@ -16,7 +16,6 @@ from backend.studio import background_process, examination
 from backend.studio import finding_codes as codes
 from backend.studio.content_fixes import apply
 from backend.studio.content_words import describe_content, describe_pair
-from backend.studio.conversation_text import messages_of
 from backend.studio.examination import (
     Examined,
     Part,
@@ -26,6 +25,7 @@ from backend.studio.examination import (
     start_examination,
     stop_examination,
 )
+from backend.studio.row_index import messages_of
 from tests.contract.waiting import wait_until
 from tests.unit.conversations import SHARED_DATA, jsonl, needs_shared_data, row
 

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.domain_datasets import FormatKind, RecordFormat
-from backend.studio.conversion import canonical_line, convert
+from backend.studio.conversion import convert
 from backend.studio.formats import recognise
 from backend.studio.records import Broken, Record
 from backend.studio.repairs import REPAIRS, records_to_look_at, repair
+from backend.studio.row_index import line_of
 from backend.studio.rules import Flaw
 
 MESSAGES = RecordFormat(FormatKind.MESSAGES, {"messages": "messages"}, ("messages",))
@@ -246,7 +247,7 @@ def test_what_is_mended_passes_the_rules_or_stays_a_flaw(turns: list[object], an
         mended = repair(code, value, MESSAGES)
         assert (mended.messages is None) == (mended.flaw is not None)
         if mended.messages is not None:
-            again = json.loads(canonical_line(mended.messages))
+            again = json.loads(line_of(mended.messages))
             assert convert(again, MESSAGES).messages == mended.messages
             assert repair(code, again, MESSAGES).messages == mended.messages
 

@@ -10,7 +10,7 @@ from backend.domain import Message
 from backend.domain_datasets import Decision
 from backend.studio import finding_codes as codes
 from backend.studio.content_fixes import apply
-from backend.studio.conversation_text import messages_of
+from backend.studio.row_index import messages_of
 from backend.studio.text_checks import FIXABLE, find_in, put_right
 from tests.unit.conversations import SHARED_DATA, needs_shared_data
 
