@@ -328,12 +328,14 @@ class Datasets:
         found = examination.examine(self._parts(dataset), decisions=decisions, cache=self._cache)
         return content_decisions.apply_decisions(self.versions(dataset_id), found, decisions, based_on=dataset.version)
 
-    def measure_tokens(self, dataset_id: str, base_model: str) -> TokenMeasurement:
-        """Tokens of all rows by the model's own tokenizer: an estimate at once, then all. Ask again to watch.
+    def measure_tokens(self, dataset_id: str, base_model: str, *, again: bool = False) -> TokenMeasurement:
+        """Tokens of all rows by the model's own tokenizer: an estimate at once, then all. Call it repeatedly to watch.
 
-        Raises Unavailable or BadInput where the model's tokenizer can't be had here.
+        A failure stays until it is asked for `again`. Raises Unavailable or BadInput where the model's tokenizer can't
+        be had here.
         """
-        return tokens.measure(self._parts(self.get(dataset_id)), self._resolve(base_model), self._cache / "tokens")
+        parts = self._parts(self.get(dataset_id))
+        return tokens.measure(parts, self._resolve(base_model), self._cache / "tokens", again=again)
 
     def length_findings(self, dataset_id: str, base_model: str, max_length: int) -> Sequence[Finding]:
         """What a maximum length cuts and the model's template refuses; none until the tokens are counted."""
