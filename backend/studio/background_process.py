@@ -22,11 +22,14 @@ import psutil
 from backend.domain import Failure
 from backend.errors import PhiDeskError
 from backend.i18n import _
+from backend.studio.atomic_files import write_atomically
 
 _ROOT = Path(__file__).parents[2]
 _FINAL = frozenset({"done", "ready", "failed"})
 _GRACE = 5.0
 """Seconds between being asked to end and being ended."""
+_BEGINNING = 10.0
+"""Seconds after something was last written to the folder in which its process need not be known yet."""
 
 
 def start(module: str, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
@@ -35,7 +38,8 @@ def start(module: str, folder: Path, *arguments: str, environment: Mapping[str, 
     """
     from backend.settings import QUIET_ENVIRONMENT
 
-    (folder / "progress.json").unlink(missing_ok=True)
+    for told in ("progress.json", "process.json"):
+        (folder / told).unlink(missing_ok=True)
     paths = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen(
@@ -66,9 +70,12 @@ def tell_failure(folder: Path, error: PhiDeskError) -> None:
 
 
 def read_progress(folder: Path) -> dict[str, Any]:
-    """What it told last, `{"phase": "waiting"}` before its first word; a dead one without a last word has failed."""
+    """What it told last, `{"phase": "waiting"}` before its first word; a dead one without a last word has failed.
+
+    So it is of small work that this process does itself: without `process.json`.
+    """
     progress = _read(folder / "progress.json", {"phase": "waiting"})
-    if progress["phase"] in _FINAL or is_alive(folder):
+    if progress["phase"] in _FINAL or is_alive(folder) or _is_beginning(folder):
         return progress
     progress = _read(folder / "progress.json", {"phase": "waiting"})  # its last word may have come while we looked
     if progress["phase"] in _FINAL:
@@ -113,9 +120,7 @@ def wait(folder: Path, *, seconds: float | None = None, every: float = 0.1) -> d
 
 def write_facts(path: Path, facts: Mapping[str, Any]) -> None:
     """As JSON, in one step; not synced, because state that a power cut loses is derived anew."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(facts), encoding="utf-8")
-    temporary.replace(path)
+    write_atomically(path, json.dumps(facts).encode(), is_synced=False)
 
 
 def _read(path: Path, otherwise: dict[str, Any]) -> dict[str, Any]:
@@ -141,6 +146,13 @@ def _process(folder: Path) -> psutil.Process | None:
     except (KeyError, ValueError, psutil.Error):
         return None
     return process
+
+
+def _is_beginning(folder: Path) -> bool:
+    try:
+        return not (folder / "process.json").exists() and abs(time.time() - folder.stat().st_mtime) < _BEGINNING
+    except FileNotFoundError:
+        return False
 
 
 def _died(folder: Path) -> PhiDeskError:

@@ -7,6 +7,7 @@ is looked at. So a decision taken back costs nothing.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from backend.studio.found_places import Part, Places
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Examined", "Part", "examine", "examined", "read_examination", "start_examination", "stop_examination"]
+__all__ = ["Examined", "Part", "examine", "examined", "forget_examination", "read_examination", "start_examination"]
 
 SMALL_BYTES = 2_000_000
 """Parts below this in all are examined at once: that takes about a second."""
@@ -77,9 +78,15 @@ def examine(
 
 
 def start_examination(folder: Path, parts: Sequence[Part], *, cache: Path) -> None:
-    """Begin, in `folder` (made if absent); small parts are done when this returns. Then `read_examination`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    background_process.stop(folder)  # an earlier examination of other rows
+    """Begin, in `folder`; small parts are done when this returns. Then `read_examination`.
+
+    Nothing happens where `folder` is there: of two who ask at once one begins. `forget_examination` to begin anew.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return
     request = {
         "cache": str(cache.resolve()),
         "parts": [
@@ -93,19 +100,25 @@ def start_examination(folder: Path, parts: Sequence[Part], *, cache: Path) -> No
         ],
     }
     (folder / "request.json").write_bytes(orjson.dumps(request))
-    if sum(part.path.stat().st_size for part in parts) < SMALL_BYTES or _is_known(parts, cache):
-        (folder / "process.json").unlink(missing_ok=True)
+    if _are_small(parts) or _is_known(parts, cache):
         _run(folder)
     else:
         background_process.start(_MODULE, folder)
 
 
 def read_examination(folder: Path, decisions: Mapping[str, Decision] | None = None) -> Examination:
-    """How far it is; once done, its findings with what was decided about each."""
+    """How far it is; once done, its findings with what was decided about each.
+
+    What is large, and lost from the cache since, is forgotten: then it waits to be started again.
+    """
     if not (folder / "request.json").exists():
         return Examination("waiting", 0.0)
     progress = background_process.read_progress(folder)
     if progress["phase"] == "done":
+        parts, cache = _request(folder)
+        if not _are_small(parts) and not _is_known(parts, cache):
+            forget_examination(folder)
+            return Examination("waiting", 0.0)
         return Examination("done", 1.0, examined(folder, decisions).findings)
     failure = background_process.failure_of(progress)
     return Examination(progress["phase"], float(progress.get("done", 0.0)), failure=failure)
@@ -117,8 +130,10 @@ def examined(folder: Path, decisions: Mapping[str, Decision] | None = None) -> E
     return examine(parts, decisions=decisions, cache=cache)
 
 
-def stop_examination(folder: Path) -> None:
+def forget_examination(folder: Path) -> None:
+    """Nothing of it stays but what the cache keeps; one that never was is fine."""
     background_process.stop(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _run(folder: Path, workers: int = 1) -> None:
@@ -143,6 +158,10 @@ def _run(folder: Path, workers: int = 1) -> None:
 
 def _kept(parts: Sequence[Part], cache: Path) -> Path:
     return cache / f"{content_hash((part.name, part.path) for part in parts)}.npz"
+
+
+def _are_small(parts: Sequence[Part]) -> bool:
+    return sum(part.path.stat().st_size for part in parts) < SMALL_BYTES
 
 
 def _is_known(parts: Sequence[Part], cache: Path) -> bool:

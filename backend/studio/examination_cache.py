@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import io
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 import orjson
+
+from backend.studio.atomic_files import write_atomically
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,10 +77,10 @@ def write_result(path: Path, result: Result) -> None:
         {**vars(one), "places": [tuple(vars(place).values()) for place in one.places]} for one in result.observed
     ]
     told = np.frombuffer(orjson.dumps({"observed": observed, "firsts": result.firsts}), np.uint8)
+    packed = io.BytesIO()
+    np.savez_compressed(packed, told=told, flags=result.flags, groups=result.groups)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        np.savez_compressed(file, told=told, flags=result.flags, groups=result.groups)
-    temporary.replace(path)
-    for old in sorted(path.parent.glob("*.npz"), key=lambda one: one.stat().st_mtime, reverse=True)[_KEPT_RESULTS:]:
-        old.unlink(missing_ok=True)
+    write_atomically(path, packed.getvalue(), is_synced=False)
+    with suppress(FileNotFoundError):  # another one clears up as well
+        for old in sorted(path.parent.glob("*.npz"), key=lambda one: one.stat().st_mtime, reverse=True)[_KEPT_RESULTS:]:
+            old.unlink()

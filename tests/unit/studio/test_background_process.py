@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -78,3 +79,19 @@ def test_a_reused_pid_is_no_sign_of_life(folder: Path) -> None:
     assert not background_process.is_alive(folder)
     assert background_process.read_progress(folder)["phase"] == "failed"
     background_process.stop(folder)
+
+
+def test_work_that_is_only_beginning_has_not_failed(folder: Path) -> None:
+    """A second window may look before the process is known."""
+    assert background_process.read_progress(folder)["phase"] == "waiting"
+    background_process.tell(folder, "running", done=0.5)
+    assert background_process.read_progress(folder)["phase"] == "running"
+    os.utime(folder, (1, 1))
+    assert background_process.read_progress(folder)["phase"] == "failed", "it never began"
+
+
+def test_several_threads_may_tell_at_once(folder: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: background_process.tell(folder, "done", rows=number), range(200)))
+    assert background_process.read_progress(folder)["phase"] == "done"
+    assert [path.name for path in folder.iterdir()] == ["progress.json"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,9 @@ from backend.studio.examination import (
     Part,
     examine,
     examined,
+    forget_examination,
     read_examination,
     start_examination,
-    stop_examination,
 )
 from backend.studio.row_index import messages_of
 from tests.contract.waiting import wait_until
@@ -205,20 +206,54 @@ def test_large_parts_are_examined_by_a_process_of_their_own(tmp_path: Path, monk
     assert not (tmp_path / "again" / "process.json").exists()
 
 
-def test_an_examination_can_be_stopped_and_one_of_a_file_that_goes_away_has_failed_in_words(
+def test_an_examination_can_be_forgotten_and_one_of_a_file_that_goes_away_has_failed_in_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(examination, "SMALL_BYTES", 0)
     folder, rows = tmp_path / "examination", part(tmp_path, "rows", many(100))
     start_examination(folder, [rows], cache=tmp_path / "cache")
-    stop_examination(folder)
-    assert not background_process.is_alive(folder)
+    background_process.stop(folder)
     assert read_examination(folder).phase == "failed"
+    forget_examination(folder)
+    assert read_examination(folder).phase == "waiting" and not folder.exists()
     start_examination(folder, [rows], cache=tmp_path / "cache")
     rows.path.unlink()
     wait_until(lambda: read_examination(folder).phase not in {"waiting", "running"}, "the examination is over", 120)
     failure = read_examination(folder).failure
     assert failure and failure.code == "examination_failed" and failure.how_to_fix
+
+
+def test_who_asks_at_once_gets_one_examination(tmp_path: Path) -> None:
+    rows, folder = part(tmp_path, "rows", many(100)), tmp_path / "examination"
+
+    def look(_asker: int) -> str:
+        start_examination(folder, [rows], cache=tmp_path / "cache")
+        return read_examination(folder).phase
+
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(look, range(6))) <= {"waiting", "running", "done"}
+    assert read_examination(folder).phase == "done"
+
+
+def test_a_result_may_be_kept_by_several_threads_at_once(tmp_path: Path) -> None:
+    rows, cache = [part(tmp_path, "rows", many(50))], tmp_path / "cache"
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda _asker: examine(rows, cache=cache).findings, range(12)))
+    assert all(one == found[0] for one in found)
+    assert [path.suffix for path in cache.iterdir()] == [".npz"], "nothing half is left behind"
+
+
+def test_a_large_result_that_the_cache_has_lost_is_found_anew_in_the_background(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examination, "SMALL_BYTES", 0)
+    folder, parts, cache = tmp_path / "examination", [part(tmp_path, "rows", many(20))], tmp_path / "cache"
+    start_examination(folder, parts, cache=cache)
+    wait_until(lambda: read_examination(folder).phase == "done", "the examination is over", 120)
+    shutil.rmtree(cache)
+    assert read_examination(folder).phase == "waiting" and not cache.exists(), "whoever looks need not wait for it"
+    start_examination(folder, parts, cache=cache)
+    wait_until(lambda: read_examination(folder).phase == "done", "the examination is over", 120)
 
 
 def test_every_code_has_its_words() -> None:
