@@ -43,6 +43,7 @@ from backend.studio import (
 )
 from backend.studio.conversion import Converted
 from backend.studio.draft_checks import DraftChecks, require_decided
+from backend.studio.draft_lengths import DraftLengths, LengthChoice
 from backend.studio.drafts import Drafts
 from backend.studio.examination import Part
 from backend.studio.export import export_part
@@ -112,6 +113,7 @@ class Datasets:
         self._cache = folder / ".cache"
         self._examinations = folder / ".examinations"
         self._draft_checks = DraftChecks(self.drafts, self._cache)
+        self._draft_lengths = DraftLengths(self.drafts, self._draft_checks, self._cache / "tokens", resolve)
 
     def create_from_file(
         self,
@@ -236,10 +238,17 @@ class Datasets:
         """About a finding of these checks; it is carried out when the draft is saved."""
         self._draft_checks.decide(draft_id, code, decision)
 
-    def measure_draft_tokens(self, draft_id: str, base_model: str) -> TokenMeasurement:
+    def measure_draft_tokens(self, draft_id: str, base_model: str, *, again: bool = False) -> TokenMeasurement:
         """As `measure_tokens`. Raises Conflict while the draft is read."""
-        copy = self.drafts.working_copy(draft_id)
-        return tokens.measure([Part("rows", copy.path)], self._resolve(base_model), self._cache / "tokens")
+        return self._draft_lengths.measure(draft_id, base_model, again=again)
+
+    def draft_length_findings(self, draft_id: str, choice: LengthChoice) -> Sequence[Finding]:
+        """As `length_findings`, with what was decided by `decide_content`: carried out when the draft is saved."""
+        return self._draft_lengths.findings(draft_id, choice)
+
+    def count_left_out(self, draft_id: str, lengths: LengthChoice | None = None) -> int:
+        """How many of the draft's usable rows would not be saved, as it was decided about them."""
+        return self._draft_checks.count_left_out(draft_id, self._draft_lengths.left_out(draft_id, lengths))
 
     def save_draft(
         self,
@@ -250,16 +259,21 @@ class Datasets:
         eval_source: Path | tuple[str, bytes] | None = None,
         mix: Mapping[str, float] | None = None,
         drop_leaks: bool = False,
+        lengths: LengthChoice | None = None,
     ) -> Dataset:
         """The draft, with what was decided, becomes a dataset, and is gone.
 
+        `lengths` is what the findings of length that were decided about were looked at with.
+
         `mix` has weights of saved datasets that are mixed in, by their ids. `eval_source` is a held-out file instead
-        of a split; `drop_leaks` leaves out of train what stands there too. Raises Conflict while the draft is read,
-        BadInput for rows that nobody has decided about, for too few rows, and for an unfit held-out file.
+        of a split; `drop_leaks` leaves out of train what stands there too. Raises Conflict while the draft is read or
+        the tokens that a decision needs are counted, BadInput for rows that nobody has decided about, for too few
+        rows, and for an unfit held-out file.
         """
         draft = self.drafts.get(draft_id)
-        rows = self._draft_checks.row_set(draft_id)
         require_decided(draft.report)
+        self._draft_lengths.require_decided(draft_id, lengths)
+        rows = self._draft_checks.row_set(draft_id, self._draft_lengths.left_out(draft_id, lengths))
         origin, detail = self.drafts.detail(draft_id)
         facts = {**detail, "files": list(draft.files)}
         if eval_source is None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from backend.domain import Message
 from backend.domain_datasets import Decision
-from backend.studio.finding_codes import BITS
+from backend.studio.finding_codes import BITS, LEFT_OUT
 from backend.studio.text_checks import FIXABLE, put_right
 
 
@@ -18,6 +18,8 @@ def apply(messages: Sequence[Message], flags: int, decisions: Mapping[str, Decis
     """
     if not flags:
         return tuple(messages)
+    if flags & LEFT_OUT:
+        return None
     wanted = [(code, decisions[code]) for code, bit in BITS.items() if flags & bit and code in decisions]
     corrected: set[str] = set()
     for code, decision in wanted:

@@ -231,8 +231,7 @@ class Drafts:
         if not _ID.fullmatch(draft_id) or not place.is_dir():
             return
         with self._lock:
-            for copy in place.glob("copy-*"):
-                background_process.stop(copy)
+            _stop_all(place)
             gone = self.folder / f".gone-{draft_id}-{secrets.token_hex(3)}"
             with suppress(FileNotFoundError):
                 place.replace(gone)
@@ -266,8 +265,7 @@ class Drafts:
     def _read(self, draft_id: str, kept: _Kept) -> None:
         """Into a new folder: at once what is small, in the background what is large. The old one goes."""
         place = self.folder / draft_id
-        for old in place.glob("copy-*"):
-            background_process.stop(old)
+        _stop_all(place)
         kept = replace(kept, reading=kept.reading + 1)
         folder = self._copy_folder(draft_id, kept)
         with say_no_room():
@@ -367,6 +365,12 @@ class Drafts:
                 while len(self._searches) > 32:
                     self._searches.pop(next(iter(self._searches)))
         return found
+
+
+def _stop_all(place: Path) -> None:
+    """The reading of a draft, its checks and the counting of its tokens, each in a folder of its own."""
+    for process in place.glob("copy-*/**/process.json"):
+        background_process.stop(process.parent)
 
 
 def _is_small(sources: Sequence[SourceFile]) -> bool:

@@ -38,6 +38,8 @@ _OF_ROWS = (
     SHORT_ANSWERS,
 )
 BITS = {code: 1 << place for place, code in enumerate(_OF_ROWS)}
+LEFT_OUT = 1 << 31
+"""In a row's flags: it is left out, whatever else was found in it."""
 LEAKS = (LEAK_EXACT, LEAK_QUESTION, LEAK_NEAR)
 OF_SETS = (TOO_FEW, ONE_ANSWER, UNEVEN_ANSWERS, LANGUAGES)
 ORDER = (TOO_FEW, *LEAKS, DUPLICATES, NEAR_DUPLICATES, ONE_ANSWER, UNEVEN_ANSWERS, *_OF_ROWS[5:], LANGUAGES)

@@ -59,11 +59,18 @@ class TokenMeasurement:
 
 
 def measure(
-    parts: Sequence[PartOnDisk], base: str, cache: Path, *, revision: str | None = None, again: bool = False
+    parts: Sequence[PartOnDisk],
+    base: str,
+    cache: Path,
+    *,
+    revision: str | None = None,
+    again: bool = False,
+    work: Path | None = None,
 ) -> TokenMeasurement:
     """Starts the counting unless it is known or under way, and says at once how far it is: call it again to watch.
 
-    `base` is a folder, a Hub id or a model of Azure's catalogue. A failure stays until it is asked for `again`.
+    `base` is a folder, a Hub id or a model of Azure's catalogue. A failure stays until it is asked for `again`. `work`
+    is where the counting has its folder, in the cache where nothing else is said.
     Raises Unavailable where the model's tokenizer can't be had on this computer.
     """
     name = find_tokenizer(base)
@@ -73,9 +80,9 @@ def measure(
         table = _load(parts, [output for output in outputs if output is not None])
         if table is not None:
             return TokenMeasurement("done", 1.0, table)
-    folder = _work_folder(parts, identity, cache)
+    folder = _work_folder(parts, identity, work or cache / "work")
     if again:
-        stop(parts, base, cache, revision=revision)
+        _forget(folder)
     if _begin(folder):
         _start(parts, name, revision, identity, folder, cache)
         return TokenMeasurement("waiting", 0.0)
@@ -84,7 +91,10 @@ def measure(
 
 def stop(parts: Sequence[PartOnDisk], base: str, cache: Path, *, revision: str | None = None) -> None:
     """Nothing of an unfinished counting stays; one that is over or never was is fine."""
-    folder = _work_folder(parts, identify(find_tokenizer(base), revision), cache)
+    _forget(_work_folder(parts, identify(find_tokenizer(base), revision), cache / "work"))
+
+
+def _forget(folder: Path) -> None:
     background_process.stop(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -153,12 +163,12 @@ def _output(cache: Path, identity: str, digest: str | None) -> Path | None:
     return None if digest is None else cache.resolve() / f"{identity}.v{_FORMAT}" / f"{digest}.npz"
 
 
-def _work_folder(parts: Sequence[PartOnDisk], identity: str, cache: Path) -> Path:
+def _work_folder(parts: Sequence[PartOnDisk], identity: str, work: Path) -> Path:
     """The same for the same files as they are now and the same tokenizer."""
     digest = hashlib.blake2b(f"{_FORMAT} {identity}".encode(), digest_size=12)
     for part in parts:
         digest.update(repr((part.name, *_stamp(part.path))).encode())
-    return cache.resolve() / "work" / digest.hexdigest()
+    return work.resolve() / digest.hexdigest()
 
 
 def _stamp(path: Path) -> tuple[str, int, int, int]:

@@ -58,8 +58,9 @@ def show_verdict(datasets: Datasets, state: DraftState) -> None:
         return
     if state.examination.failure:
         errors.show_failure(state.examination.failure)
-    good, bad = report.good_rows, report.bad_rows
-    open_findings = undecided(state.findings)
+    too_late = sum(one.count for one in undecided(state.lengths.findings))
+    good, bad = report.good_rows - too_late, report.bad_rows + too_late
+    open_findings = undecided(state.all_findings)
     if not good:
         st.error(
             _(
@@ -104,7 +105,7 @@ def _in_order(state: DraftState) -> str:
         parts.append(_("{n} skipped").format(n=numbers.count(state.skipped)))
     if parts:
         return _("{examples} can teach, {rest}.").format(examples=_examples(state.good), rest=", ".join(parts))
-    noticed = [one for one in state.findings if one.severity is Severity.WARNING and one.decision is None]
+    noticed = [one for one in state.all_findings if one.severity is Severity.WARNING and one.decision is None]
     if noticed:
         return ngettext(
             "{examples} can teach. {n} thing is worth a look below.",

@@ -11,6 +11,7 @@ from backend.datasets import Datasets
 from backend.domain import Dataset
 from backend.domain_datasets import SplitChoice
 from backend.i18n import _, ngettext
+from backend.studio.draft_lengths import LengthChoice
 from streamlit_app.ui import numbers
 from streamlit_app.ui.draft_state import DraftState, what_is_missing
 from streamlit_app.ui.keyboard import primary_shortcut
@@ -29,10 +30,17 @@ class Wish:
     check_file: tuple[str, bytes] | None = None
     mix: Mapping[str, float] | None = None
     drop_leaks: bool = False
+    lengths: LengthChoice | None = None
 
     def save(self, datasets: Datasets, draft_id: str) -> Dataset:
         return datasets.save_draft(
-            draft_id, self.name, self.split, eval_source=self.check_file, mix=self.mix, drop_leaks=self.drop_leaks
+            draft_id,
+            self.name,
+            self.split,
+            eval_source=self.check_file,
+            mix=self.mix,
+            drop_leaks=self.drop_leaks,
+            lengths=self.lengths,
         )
 
 
@@ -57,7 +65,7 @@ def show_save(datasets: Datasets, state: DraftState, max_upload_mb: int) -> Wish
         if not missing and state.is_live:
             st.caption(_("The checks are still going on. What they find later is told on the dataset's page too."))
         return None
-    return Wish(name, split, check_file, mix, drop_leaks)
+    return Wish(name, split, check_file, mix, drop_leaks, state.lengths.choice)
 
 
 def _label(state: DraftState) -> str:

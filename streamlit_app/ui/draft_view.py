@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from backend.datasets import Datasets
@@ -9,7 +11,7 @@ from backend.domain import Dataset
 from backend.domain_datasets import Draft
 from backend.i18n import _, ngettext
 from streamlit_app import session
-from streamlit_app.ui import confirm, draft_state, errors, numbers
+from streamlit_app.ui import confirm, draft_lengths, draft_state, errors, numbers
 from streamlit_app.ui.draft_examples import show_examples
 from streamlit_app.ui.draft_mapping import needs_mapping, show_format
 from streamlit_app.ui.draft_progress import show_verdict, watch
@@ -45,7 +47,7 @@ def _show(datasets: Datasets, draft: Draft, max_upload_mb: int) -> Wish | None:
         with st.spinner(_("Checking what the examples say…"), show_time=True):
             state = draft_state.look_at(datasets, draft)
         watch(datasets, state)
-        show_verdict(datasets, state)
+        verdict = st.container(key="draft_verdict")
         with errors.shown():
             show_format(datasets, draft)
         if state.findings and not state.needs_mapping:
@@ -56,6 +58,9 @@ def _show(datasets: Datasets, draft: Draft, max_upload_mb: int) -> Wish | None:
                 key="draft",
                 has_files=len(draft.files) > 1,
             )
+        state = draft_state.counted(datasets, replace(state, lengths=draft_lengths.show(datasets, state)))
+        with verdict:
+            show_verdict(datasets, state)
     wish = show_save(datasets, state, max_upload_mb)
     if st.button(_("Discard"), key="discard_draft", icon=":material/delete:", type="tertiary"):
         ask_to_discard(datasets, draft)

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
-from backend.domain_datasets import Decision, Draft, Examination, Finding, FormatKind, FoundRow, Severity
+from backend.domain import BUILT_IN_MODEL
+from backend.domain_datasets import (
+    Decision,
+    Draft,
+    Examination,
+    Finding,
+    FormatKind,
+    FoundRow,
+    Severity,
+    SplitChoice,
+)
+from backend.errors import Conflict
+from streamlit_app import session
 from streamlit_app.ui import findings_view
 from streamlit_app.ui.draft_state import DraftState, what_is_missing
 from tests.contract.waiting import wait_until
@@ -197,10 +211,63 @@ def test_findings_that_must_be_decided_come_first() -> None:
     assert [one.code for one in findings_view.undecided(findings)] == ["open"]
 
 
-def test_a_row_that_two_checks_skip_counts_once(desk: FakeDesk) -> None:
-    skips = tuple(finding(Severity.WARNING, 2, Decision.SKIP, code) for code in "ab")
+def test_a_row_that_two_checks_skip_counts_once(open_page: Open, desk: FakeDesk) -> None:
+    both = row("Who helps?", "Write to ada@larkhaven-ferries.org or call +49 711 1234567.").encode()
+    page, _draft = opened(open_page, desk, b"\n".join([*GOOD.split(b"\n")[:3], both]))
+    for code in ("mail_addresses", "phone_numbers"):
+        page.button(key=f"draft_skip_{code}").click().run()
+    assert page.button(key="save_dataset").label == "Use 3 good examples, skip 1"
+
+
+def test_what_can_be_saved_is_told_by_what_is_left(desk: FakeDesk) -> None:
     for rows, expected in ((3, "Two examples are needed"), (4, ""), (2, "There is no example to save")):
         draft = desk.datasets.drafts.open([("a.jsonl", b"\n".join(GOOD.split(b"\n")[:rows]))])
-        state = DraftState(draft, Examination("done", 1.0, skips))
+        state = DraftState(draft, Examination("done", 1.0), left_out=2)
         assert state.good == rows - 2
         assert what_is_missing(state) == expected
+
+
+LONG = "It leaves from the pier behind the old market hall, every hour. " * 40
+
+
+def lengths_page(open_page: Open, desk: FakeDesk, rows: list[str]) -> tuple[AppTest, Draft]:
+    """A draft whose tokens are counted, with a maximum length of 128."""
+    draft = desk.datasets.drafts.open([("long.jsonl", "\n".join(rows).encode())])
+    os.utime(desk.datasets.drafts.working_copy(draft.id).path, (1, 1))  # it was read long ago
+    wait_until(lambda: desk.datasets.measure_draft_tokens(draft.id, BUILT_IN_MODEL).is_final, "they are counted", 120)
+    page = open_page("dataset", draft=draft.id)
+    page.session_state["dataset_length"] = page.session_state[session.CHOSEN_LENGTH] = 128
+    return page.run(), draft
+
+
+def test_what_a_maximum_length_cuts_is_told_and_skipped_before_saving(open_page: Open, desk: FakeDesk) -> None:
+    rows = [*GOOD.decode().split("\n"), row("From where?", LONG), row("And where to? " + LONG, "To the island.")]
+    page, _draft = lengths_page(open_page, desk, rows)
+    said = texts(page)
+    assert "2 answers are cut off" in said
+    assert "answer tokens" in said
+    assert "Nothing to learn within the maximum length" in said
+    assert page.button(key="save_dataset").label == "Decide about 1 example first"
+    assert "draft_lengths_keep_no_trainable_tokens" not in keys(page), "what is refused can't be left as it is"
+    lines = {frame.value["Line"][0] for frame in page.dataframe if "What" in frame.value.columns}
+    assert lines == {"11", "12"}
+    page.button(key="draft_lengths_skip_no_trainable_tokens").click().run()
+    assert page.button(key="save_dataset").label == "Use 11 good examples, skip 1"
+    page.button(key="draft_lengths_keep_answers_cut").click().run()
+    page.button(key="draft_lengths_skip_over_long").click().run()
+    assert page.button(key="save_dataset").label == "Use 10 good examples, skip 2"
+    page.button(key="draft_lengths_undo_over_long").click().run()
+    page.button(key="save_dataset").click().run()
+    assert not page.exception
+    [dataset] = desk.datasets.list()
+    saved = Path(dataset.train_path).read_text() + Path(dataset.eval_path).read_text()
+    assert (saved.count("From where?"), saved.count("And where to?")) == (1, 0)
+
+
+def test_a_decision_about_lengths_waits_for_the_counting(desk: FakeDesk) -> None:
+    draft = desk.datasets.drafts.open([("a.jsonl", GOOD)])
+    desk.datasets.decide_content(draft.id, "over_long", Decision.SKIP)
+    with pytest.raises(Conflict):
+        desk.datasets.save_draft(draft.id, "A", SplitChoice())
+    desk.datasets.decide_content(draft.id, "over_long", None)
+    assert desk.datasets.save_draft(draft.id, "A", SplitChoice()).train_rows == 8
