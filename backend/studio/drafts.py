@@ -31,6 +31,7 @@ from backend.studio.containers import expand, first_records, state_of
 from backend.studio.conversion import converter
 from backend.studio.copy_making import make_working_copy
 from backend.studio.copy_search import find_rows
+from backend.studio.finding_words import fruitless_fix
 from backend.studio.formats import UNKNOWN, recognise
 from backend.studio.mapping import Mappings
 from backend.studio.reading_process import format_from, start_reading
@@ -109,6 +110,8 @@ class Drafts:
         progress = background_process.read_progress(folder)
         phase = {"waiting": "reading"}.get(progress["phase"], progress["phase"])
         report = self._report(folder, kept)
+        if phase == "ready":
+            report = _with_fruitless_fixes(report, kept.decisions)
         files = tuple(source.name for source in kept.sources)
         with suppress(FileNotFoundError):
             files = tuple(WorkingCopy(folder).files)
@@ -390,6 +393,13 @@ def _is_packed(path: Path) -> bool:
             return file.read(4).startswith((b"\x1f\x8b", b"PAR1"))
     except OSError:
         return False
+
+
+def _with_fruitless_fixes(report: ReadReport, decisions: Mapping[str, Decision]) -> ReadReport:
+    """A fix that mended no row leaves nothing to be found: it is told all the same, so that it can be undone."""
+    missing = _fixed(decisions) - {one.code for one in report.findings}
+    told = tuple(fruitless_fix(code) for code in sorted(missing))
+    return replace(report, findings=(*report.findings, *told)) if told else report
 
 
 def _fixed(decisions: Mapping[str, Decision]) -> set[str]:

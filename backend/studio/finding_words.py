@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backend.domain_datasets import Severity
+from backend.domain_datasets import Decision, Finding, Severity
 from backend.i18n import _, ngettext
 from backend.studio.repairs import REPAIRS
 
@@ -226,6 +226,19 @@ def describe(code: str) -> FindingWords:
             _("Goes on without this file."),
         )
     return FindingWords(_("Rows that can't be used"), _NOTHING_LEARNT, _("Correct them in the file."), fix, _SKIP_ROWS)
+
+
+def fruitless_fix(code: str) -> Finding:
+    """The finding of a fix that mended no row: what it was meant for is found under what is wrong with it still."""
+    words = describe(code)
+    return Finding(
+        code,
+        words.severity,
+        words.title,
+        _("This fixed no example. Those that stay unusable are listed under what is still wrong with them."),
+        count=0,
+        decision=Decision.FIX,
+    )
 
 
 def has_words(code: str) -> bool:

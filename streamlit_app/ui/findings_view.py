@@ -38,6 +38,7 @@ DECISION_LOOKS: dict[Decision, Look] = {
     Decision.SKIP: Look(_("Will be skipped"), ":material/remove_circle:", "gray"),
     Decision.KEEP: Look(_("Left as is"), ":material/check:", "gray"),
 }
+FRUITLESS_LOOK = Look(_("Nothing was fixed"), ":material/build:", "orange")
 _ORDER = list(Severity)
 
 
@@ -101,7 +102,7 @@ def _show_card(finding: Finding, decide: Decide, key: str, has_files: bool) -> N
     code = finding.code
     with st.container(border=True, gap="small", key=f"{key}_card_{code}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}_head_{code}"):
-            look = DECISION_LOOKS[finding.decision] if finding.decision else SEVERITY_LOOKS[finding.severity]
+            look = _look(finding)
             st.badge(look.label, icon=look.icon, color=look.colour)
             st.markdown(" · ".join(filter(None, [f"**{plain(finding.title)}**", _places(finding)])))
         if finding.effect:
@@ -112,6 +113,12 @@ def _show_card(finding: Finding, decide: Decide, key: str, has_files: bool) -> N
             _decide_button(_("Undo"), f"{key}_undo_{code}", ":material/undo:", decide, [finding], None)
         if finding.rows:
             _show_rows(finding, key, has_files)
+
+
+def _look(finding: Finding) -> Look:
+    if finding.decision is None:
+        return SEVERITY_LOOKS[finding.severity]
+    return DECISION_LOOKS[finding.decision] if finding.count else FRUITLESS_LOOK
 
 
 def _places(finding: Finding) -> str:

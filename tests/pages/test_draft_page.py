@@ -84,6 +84,17 @@ def test_a_decision_is_undone(open_page: Open, desk: FakeDesk) -> None:
     assert "draft_skip_not_json" in keys(page)
 
 
+def test_a_fix_that_mends_nothing_can_be_undone(open_page: Open, desk: FakeDesk) -> None:
+    page, draft = opened(open_page, desk, GOOD + b'\n{"messages": [{"role": "user"')
+    [finding] = draft.report.findings
+    page.button(key=f"draft_fix_{finding.code}").click().run()
+    assert "Nothing was fixed" in texts(page)
+    assert "draft_skip_not_mended" in keys(page)
+    page.button(key=f"draft_undo_{finding.code}").click().run()
+    assert desk.datasets.drafts.get(draft.id) == draft
+    assert f"draft_fix_{finding.code}" in keys(page)
+
+
 def test_content_checks_are_decided_about_too(open_page: Open, desk: FakeDesk) -> None:
     content = (
         GOOD + b"\n" + row("Who helps?", "Write to ada@larkhaven-ferries.org or call.").encode() + b"\n" + GOOD[:400]
