@@ -7,19 +7,17 @@ import struct
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import orjson
 
 from backend.domain import Message
 from backend.domain_datasets import Decision, Finding, FoundRow, ReadReport, RecordFormat
 from backend.i18n import _
-from backend.studio.conversion import Converted, converter, line_converter
+from backend.studio import plain_lines
+from backend.studio.conversion import Converted, converter
 from backend.studio.finding_words import describe, describe_note
-from backend.studio.json_lines import Block, has_key_twice, records_of
+from backend.studio.json_lines import Block, records_of
 from backend.studio.records import Broken, Record
 from backend.studio.repairs import REPAIRS, repair
-from backend.studio.row_index import SYSTEM_START, digest_of, facts_of, facts_of_messages, line_of
+from backend.studio.row_index import digest_of, facts_of_messages, line_of
 
 INDEX = struct.Struct("<QIIHH16s")
 """One row of the index: offset, size (with the line break), line, file, facts (`row_index`), digest of the line."""
@@ -128,37 +126,28 @@ class RowConverter:
         self.form = form
         self._fixed_codes = fixed_codes
         self._convert = converter(form)
-        self._quick_line = line_converter(form)
-        self._turns_column = form.fields.get("messages")
+        self._plain_line = plain_lines.reader(form)
 
     def take_block(self, block: Block, source: int, batch: Batch) -> None:
         """The records of a block, as `take(records_of(block))` has them; quick for plain conversations."""
-        if block.is_too_long or self._turns_column is None:
+        if block.is_too_long or self._plain_line is None:
             self.take(records_of(block, source), batch)
             return
-        data, quick_line = block.data, self._quick_line
-        view, loads, tally = memoryview(data), orjson.loads, batch.tally
+        data, plain_line, tally = block.data, self._plain_line, batch.tally
+        view = memoryview(data)
         start, end, number = 0, len(data), block.line - 1
         while start < end:
             stop = data.find(b"\n", start)
             stop = end if stop < 0 else stop
             number += 1
-            try:
-                record = loads(view[start:stop])
-                line = quick_line(record)
-            except orjson.JSONDecodeError:
-                line = None
-            if line is not None and not has_key_twice(data, record, start, stop):
+            plain = plain_line(view[start:stop])
+            if plain is not None:
                 tally.records += 1
                 tally.good += 1
-                batch.add_line(line + b"\n", number, source, self._facts_of(line, record))
+                batch.add_line(plain.line, number, source, plain.facts)
             else:
                 self.take(records_of(Block(number, data[start:stop]), source), batch)
             start = stop + 1
-
-    def _facts_of(self, line: bytes, record: Any) -> int:
-        turns = record.get(self._turns_column)
-        return facts_of(line) if line.startswith(SYSTEM_START) else facts_of_messages(len(turns), has_system=False)
 
     def take(self, items: Iterable[Record | Broken], batch: Batch) -> None:
         convert, tally = self._convert, batch.tally

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.domain_datasets import FormatKind, RecordFormat
-from backend.studio.conversion import convert, converter, line_converter
+from backend.studio import plain_lines
+from backend.studio.conversion import convert, converter
 from backend.studio.format_words import describe_format
 from backend.studio.formats import possible, recognise
-from backend.studio.row_index import line_of
+from backend.studio.row_index import facts_of, line_of
 from tests.unit.conversations import SHARED_DATA, needs_shared_data
 
 Pairs = list[tuple[str, str]]
@@ -22,6 +23,10 @@ def said(record: object, form: RecordFormat) -> Pairs:
     found = convert(record, form)
     assert found.messages is not None, found.flaw
     return [(message.role, message.content) for message in found.messages]
+
+
+def written(record: object) -> bytes:
+    return json.dumps(record).encode()
 
 
 QA = [("user", "Q"), ("assistant", "A")]
@@ -293,23 +298,27 @@ JSON = st.recursive(
 @given(st.lists(JSON, min_size=1, max_size=4))
 def test_no_record_makes_recognition_or_conversion_fail(records: list[object]) -> None:
     for form in [*possible(records), recognise(records)]:
-        to_line, to_messages = line_converter(form), converter(form)
+        to_line, to_messages = plain_lines.reader(form), converter(form)
         for record in records:
             found = to_messages(record)
             assert (found.messages is None) != (found.flaw is None)
             if found.messages is not None:
                 roles = [message.role for message in found.messages if message.role != "system"]
                 assert roles and roles == ["user", "assistant"] * (len(roles) // 2)
-            if found.messages is not None and not found.notes and (line := to_line(record)):
-                assert line == line_of(found.messages).removesuffix(b"\n")
+            line = to_line(memoryview(written(record))) if to_line else None
+            if line is not None:
+                assert found.messages is not None and not found.notes
+                assert line == (line_of(found.messages), facts_of(line.line))
 
 
 @given(st.lists(st.tuples(st.sampled_from(["user", "assistant", "system", "tool"]), st.text(max_size=3)), max_size=5))
 def test_the_quick_way_agrees_with_the_close_look(turns: Pairs) -> None:
     record = {"messages": [{"role": role, "content": text} for role, text in turns]}
     form = RecordFormat(FormatKind.MESSAGES, {"messages": "messages"})
-    line, found = line_converter(form)(record), converter(form)(record)
+    to_line = plain_lines.reader(form)
+    assert to_line is not None
+    line, found = to_line(memoryview(written(record))), converter(form)(record)
     if line is not None:
-        assert found.messages is not None and line == line_of(found.messages).removesuffix(b"\n")
+        assert found.messages is not None and line == (line_of(found.messages), facts_of(line.line))
     elif found.messages is not None:
         assert found.notes == ("empty_system_left_out",)

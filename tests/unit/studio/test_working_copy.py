@@ -269,6 +269,7 @@ def test_large_and_hostile_files_need_little_memory(tmp_path: Path, write: Calla
     assert WorkingCopy(tmp_path / "copy").is_complete
 
 
+TURNS = b'{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}'
 ODD_LINES = st.sampled_from(
     [
         b"",
@@ -284,6 +285,15 @@ ODD_LINES = st.sampled_from(
         b'{"messages": [{"role": "user", "content": "a\\ud800"}, {"role": "assistant", "content": "b"}]}',
         b'{"a": "\xff"}',
         b'{"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}',
+        b'{"messages": [{"role": "user", "content": "\\u00e9\\/\\u0001\x7f"}, {"role": "assistant", "content": "b"}]}',
+        b'{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "\xff"}]}',
+        b'{"messages": [{"role": "user", "content": "\xc2\xa0"}, {"role": "assistant", "content": "b"}]}',
+        b'{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "name": "x"}]}',
+        b'{"messages": [%b], "id": {"a": 1, "a": 2}}' % TURNS,
+        b'{"messages": [%b], "id": ["\\"", {"a": "b"}]}' % TURNS,
+        b'{"messages": [%b], "id": NaN}' % TURNS,
+        b'{"id": 1, "messages": [%b], "id": 1e999}' % TURNS,
+        b'{"conversations": [{"from": "human", "value": "a", "from": "gpt"}, {"from": "gpt", "value": "b"}]}',
     ]
 )
 
@@ -297,7 +307,7 @@ ODD_LINES = st.sampled_from(
 def test_the_quick_way_gives_what_the_careful_way_gives(lines: list[bytes], end: bytes, column: str) -> None:
     block = Block(5, b"\n".join(lines) + end)
     kind = FormatKind.MESSAGES if column == "messages" else FormatKind.SHAREGPT
-    converter = RowConverter(RecordFormat(kind, {"messages": column}), frozenset())
+    converter = RowConverter(RecordFormat(kind, {"messages": column}, (column, "id")), frozenset())
     quick, careful = Batch(), Batch()
     converter.take_block(block, 3, quick)
     converter.take(records_of(block, 3), careful)
