@@ -7,6 +7,7 @@ the next line.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import statistics
@@ -76,7 +77,7 @@ def recognise_table(head: bytes, *, is_whole: bool, is_named_so: bool) -> Table 
 def _first_rows(text: str, delimiter: str, limit: int = 50) -> list[list[str]]:
     rows: list[list[str]] = []
     try:
-        for row in csv.reader(text.splitlines(keepends=True), delimiter=delimiter):
+        for row in csv.reader(io.StringIO(text), delimiter=delimiter):  # a line ends as in `read_table`
             if row:
                 rows.append(row)
             if len(rows) == limit:

@@ -88,15 +88,25 @@ def spooled(read: Read, folder: Path | None = None) -> IO[bytes]:
 
 
 def _records(batch: Any, source: int, line: int, *, is_plain: bool) -> Iterator[Record | Broken]:
-    if batch.nbytes > MAX_RECORD_BYTES:  # told before it becomes many times as large
-        if batch.num_rows == 1:
-            yield too_long(source, line, b"")
-            return
+    is_large = batch.nbytes > MAX_RECORD_BYTES  # told before it becomes many times as large
+    values = None if is_large else _values(batch)
+    if values is not None:
+        for number, value in enumerate(values):
+            yield Record(source, line + number, value if is_plain else _plain(value))
+    elif batch.num_rows == 1:
+        yield too_long(source, line, b"") if is_large else _not_utf8(source, line)
+    else:
         for number in range(batch.num_rows):
             yield from _records(batch.slice(number, 1), source, line + number, is_plain=is_plain)
-        return
-    for number, value in enumerate(batch.to_pylist()):
-        yield Record(source, line + number, value if is_plain else _plain(value))
+
+
+def _values(batch: Any) -> list[Any] | None:
+    """None where a text among them is not UTF-8, which not every writer looks after."""
+    try:
+        values: list[Any] = batch.to_pylist()
+    except UnicodeDecodeError:
+        return None
+    return values
 
 
 def _is_plain(kind: Any) -> bool:
@@ -153,6 +163,16 @@ def _group(source: int, line: int, number: int, error: BaseException) -> Broken:
             number=number + 1, reason=_first_line(error)
         ),
         _("Download or write the file again; the other examples can be used."),
+    )
+
+
+def _not_utf8(source: int, line: int) -> Broken:
+    return Broken(
+        source,
+        line,
+        "not_utf8",
+        _("The row is not UTF-8 text."),
+        _("Write the file again with its texts as UTF-8, or skip the row."),
     )
 
 

@@ -357,6 +357,24 @@ def test_a_bomb_is_refused_early(read: Reader) -> None:
     assert 0 < sum(isinstance(item, Record) for item in items) < 80
 
 
+def test_a_text_of_parquet_in_another_encoding_costs_its_own_row_only(read: Reader, tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet as writer
+
+    raw = pyarrow.array([b"plain", b"Gr\xfc\xdfe", *[b"plain"] * 40])
+    question = pyarrow.Array.from_buffers(pyarrow.string(), len(raw), raw.buffers())
+    writer.write_table(pyarrow.table({"question": question, "n": range(len(raw))}), tmp_path / "old.parquet")
+    found = read((tmp_path / "old.parquet").read_bytes())
+    assert [(one.code, one.line) for one in found if isinstance(one, Broken)] == [("not_utf8", 2)]
+    assert [one.line for one in found if isinstance(one, Record)] == [1, *range(3, 43)]
+
+
+def test_a_table_is_told_by_lines_that_end_as_they_are_read(read: Reader) -> None:
+    table = "question\tanswer\n" + "".join(f"what is {n}?\tone\u2028two\x0bthree {n}\n" for n in range(9))
+    found = values(read(table.encode(), "notes.txt"))
+    assert found[8] == {"question": "what is 8?", "answer": "one\u2028two\x0bthree 8"}
+
+
 def test_oddities_of_parquet_become_plain_values(read: Reader, tmp_path: Path) -> None:
     import datetime
     import decimal
