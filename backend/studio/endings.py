@@ -63,9 +63,11 @@ def strip_answer(answer: str, form: RecordFormat) -> tuple[str, tuple[str, ...]]
 
 
 def _without_special(answer: str) -> str:
-    trimmed = answer.rstrip()
-    if not trimmed.endswith(_SPECIAL):
+    end = len(answer.rstrip())
+    if not answer.endswith(_SPECIAL, 0, end):
         return answer
-    while trimmed.endswith(_SPECIAL):
-        trimmed = trimmed.removesuffix(next(mark for mark in _SPECIAL if trimmed.endswith(mark))).rstrip()
-    return trimmed
+    while mark := next((mark for mark in _SPECIAL if answer.endswith(mark, 0, end)), None):
+        end -= len(mark)  # no copy: a text may be nothing but marks
+        while end and answer[end - 1].isspace():
+            end -= 1
+    return answer[:end]

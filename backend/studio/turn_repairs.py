@@ -58,9 +58,7 @@ def _system_to_the_front(turns: Turns) -> Turns | None:
 
 
 def _leave_out_last_question(turns: Turns) -> Turns | None:
-    while turns and _role(turns[-1]) == "user":
-        turns = turns[:-1]
-    return turns
+    return turns[:-1] if turns and _role(turns[-1]) == "user" else turns
 
 
 def _name_roles(turns: Turns) -> Turns | None:

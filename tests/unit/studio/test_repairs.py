@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from backend.domain_datasets import FormatKind, RecordFormat
 from backend.studio.conversion import convert
+from backend.studio.endings import strip_answer
 from backend.studio.formats import recognise
 from backend.studio.records import Broken, Record
 from backend.studio.repairs import REPAIRS, records_to_look_at, repair
@@ -110,6 +112,13 @@ def test_only_allowed_flaws_are_mended_on_the_way() -> None:
     assert repair("content_not_text", value, MESSAGES).messages is not None
     kept = repair("content_not_text", value, MESSAGES, allowed={"content_not_text"})
     assert kept.flaw is not None and kept.flaw.code == "last_turn_not_assistant"
+
+
+def test_an_answer_of_nothing_but_marks_is_stripped_in_a_moment() -> None:
+    started = time.process_time()
+    assert strip_answer("Yes. " + "</s> <|end|>" * 50_000 + "\n", TABLE)[0] == "Yes."
+    assert strip_answer("Yes.  \n", TABLE)[0] == "Yes.  \n"
+    assert time.process_time() - started < 2
 
 
 def test_columns_of_a_table_are_mended_too() -> None:
