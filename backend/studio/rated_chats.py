@@ -73,6 +73,7 @@ def collect(chats: Iterable[Conversation]) -> RatedChats:
         system = chat.settings.system_prompt.strip()
         start: Row = (Message("system", system),) if system else ()
         pairs: list[Pair] = []
+        wanted = 0
         for question, answer in _pairs(chat.messages):
             is_usable = not answer.is_stopped and bool(answer.content.strip())
             good += answer.rating == 1 and is_usable
@@ -83,7 +84,9 @@ def collect(chats: Iterable[Conversation]) -> RatedChats:
             pairs.append((question, answer))
             if answer.rating == 1:
                 made += 1
-                rows[(*start, *(_plain(turn) for pair in pairs for turn in pair))] = None
+                wanted = len(pairs)
+        if wanted:  # the rows of its earlier good answers are the beginning of this one
+            rows[(*start, *(_plain(turn) for pair in pairs[:wanted] for turn in pair))] = None
     kept = _longest(list(rows))
     return RatedChats(tuple(kept), good, bad, stopped, made - len(kept))
 

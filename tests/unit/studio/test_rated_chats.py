@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -74,6 +76,19 @@ def test_what_another_example_holds_already_is_learnt_once(chats: Conversations)
     found = collect(chats.rated())
     assert texts(found.rows) == [["one?", "one!", "two?", "two!"]]
     assert (found.good, found.repeated) == (4, 3)
+
+
+def test_a_long_chat_with_nothing_but_good_answers_is_one_example(chats: Conversations) -> None:
+    chat = chats.create("demo", ChatSettings(), "")
+    messages = tuple(
+        message
+        for number in range(200)
+        for message in (Message("user", f"{number}?"), Message("assistant", f"{number}!", rating=1))
+    )
+    started = time.process_time()
+    found = collect([replace(chat, messages=messages)])
+    assert time.process_time() - started < 1
+    assert (len(found.rows), len(found.rows[0]), found.good, found.repeated) == (1, 400, 200, 199)
 
 
 def test_a_question_without_an_answer_is_no_turn(chats: Conversations) -> None:
