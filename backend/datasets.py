@@ -221,14 +221,16 @@ class Datasets:
         name = _("Rated chats")
         return self.drafts.open([(name, self.rated_chats().content())], name, origin="chats")
 
-    def possible_formats(self, draft_id: str) -> Sequence[RecordFormat]:
-        """How the draft's records may be read, the likeliest first."""
-        return formats.possible(self.drafts.first_records(draft_id, 200))
+    def possible_formats(self, draft_id: str, file: int | None = None) -> Sequence[RecordFormat]:
+        """How the records of the draft's file with this number may be read, the likeliest first."""
+        return formats.possible(self.drafts.first_records(draft_id, 200, file))
 
-    def preview_mapping(self, draft_id: str, form: RecordFormat, limit: int = 3) -> Sequence[Converted]:
-        """What the first records become if they are read so."""
+    def preview_mapping(
+        self, draft_id: str, form: RecordFormat, limit: int = 3, file: int | None = None
+    ) -> Sequence[Converted]:
+        """What the first records of that file become if they are read so."""
         convert = conversion.converter(form)
-        return [convert(record) for record in self.drafts.first_records(draft_id, limit)]
+        return [convert(record) for record in self.drafts.first_records(draft_id, limit, file)]
 
     def examine_draft(self, draft_id: str) -> Examination:
         """The checks of a draft's content: started when needed, and how far they are, with what was decided."""

@@ -100,9 +100,21 @@ class RecordFormat:
 
 
 @dataclass(frozen=True)
+class UnclearFile:
+    """A file of a draft of which a person should say what its columns mean. `number` counts the files from 0, `format`
+    is the best guess.
+    """
+
+    number: int
+    name: str
+    format: RecordFormat
+
+
+@dataclass(frozen=True)
 class ReadReport:
     """What reading found: `rows` records in all, `good_rows` of them usable (`fixed_rows` after a fix).
 
+    `formats` are those of all its files, each once; `format` is the first, unless there is an unsure one.
     `notes` tell what was changed on the way without a question, such as endings stripped.
     """
 
@@ -113,6 +125,7 @@ class ReadReport:
     skipped_rows: int = 0
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+    formats: tuple[RecordFormat, ...] = ()
 
     @property
     def bad_rows(self) -> int:
@@ -123,7 +136,8 @@ class ReadReport:
 class Draft:
     """Files being looked at before they are saved. `phase` is reading, ready or failed.
 
-    `report` is of what is read so far while `phase` is reading. `done` is 0..1.
+    `report` is of what is read so far while `phase` is reading. `done` is 0..1. `unclear` are files that nobody has
+    said yet how to read.
     """
 
     id: str
@@ -136,6 +150,7 @@ class Draft:
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     mapping: RecordFormat | None = None
     failure: Failure | None = None
+    unclear: tuple[UnclearFile, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -54,7 +55,9 @@ class CopyWriter:
             "rows": rows,
             "size": size,
             "is_complete": is_complete,
-            "report": self.tally.report(self.form, self._files, self._decisions),
+            "report": replace(
+                self.tally.report(self.form, self._files, self._decisions), formats=tuple(self._forms.values())
+            ),
         }
         temporary = self.folder / f".{REPORT}.{os.getpid()}"
         temporary.write_bytes(orjson.dumps(facts))

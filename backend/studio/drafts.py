@@ -22,25 +22,27 @@ from typing import Any
 
 import orjson
 
-from backend.domain_datasets import Decision, Draft, ReadReport, RecordFormat, Row, RowPage
+from backend.domain_datasets import Decision, Draft, ReadReport, RecordFormat, Row, RowPage, UnclearFile
 from backend.errors import BadInput, Conflict, NotFound, PhiDeskError
 from backend.i18n import _
 from backend.studio import background_process
 from backend.studio.atomic_files import say_no_room, write_atomically
-from backend.studio.containers import expand, first_records, state_of
+from backend.studio.containers import expand, state_of
 from backend.studio.conversion import converter
 from backend.studio.copy_making import make_working_copy
 from backend.studio.copy_search import find_rows
+from backend.studio.draft_heads import head_of, head_of_file, is_answered, unclear_among, values_of
 from backend.studio.finding_words import fruitless_fix
 from backend.studio.formats import UNKNOWN, recognise
 from backend.studio.mapping import Mappings
 from backend.studio.reading_process import format_from, start_reading
 from backend.studio.records import Record, SourceFile
 from backend.studio.row_batch import with_decisions
+from backend.studio.unfolding import is_small
 from backend.studio.working_copy import WorkingCopy
 
 SMALL_BYTES = 8 * 1024 * 1024
-"""Up to here sources are read at once, in this process; packed ones up to an eighth of it."""
+"""Up to here sources are read at once, in this process (`unfolding.is_small`)."""
 _ID = re.compile(r"[a-f0-9]{12}")
 _HEAD_ROWS = 200
 
@@ -60,6 +62,7 @@ class _Kept:
     mapping: RecordFormat | None = None
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     reading: int = 0
+    unclear: tuple[UnclearFile, ...] = ()
 
 
 class Drafts:
@@ -88,14 +91,16 @@ class Drafts:
             place.mkdir(parents=True)
             try:
                 files = tuple(self._keep(place, number, source) for number, source in enumerate(sources))
-                form = self._look(files)
+                unclear = unclear_among(expand(files))
+                known = (self._mappings.remembered(one.format.columns) for one in unclear)
                 kept = _Kept(
                     name=name or Path(files[0].name).name.split(".")[0] or _("Dataset"),
                     sources=files,
                     origin=origin,
                     detail=detail or {},
                     opened_at=datetime.now(UTC).isoformat(),
-                    mapping=None if form.is_sure else self._mappings.remembered(form.columns),
+                    mapping=next(filter(None, known), None),
+                    unclear=unclear,
                 )
                 self._read(draft_id, kept)
             except BaseException:
@@ -126,6 +131,7 @@ class Drafts:
             decisions=kept.decisions,
             mapping=kept.mapping,
             failure=background_process.failure_of(progress),
+            unclear=_still_unclear(kept, report),
         )
 
     def list(self) -> Sequence[Draft]:
@@ -159,11 +165,14 @@ class Drafts:
         numbers = found[offset : offset + limit]
         return RowPage(tuple(zip(numbers, copy.pick(numbers), strict=True)), len(found))
 
-    def first_records(self, draft_id: str, limit: int = 20) -> Sequence[object]:
-        """As they are in the file, for a form in which a person says what the columns mean."""
-        kept = self._load(draft_id)
-        items = first_records(expand(kept.sources), limit)
-        return [item.value for item in items if isinstance(item, Record)]
+    def first_records(self, draft_id: str, limit: int = 20, file: int | None = None) -> Sequence[object]:
+        """As they are in the file with this number, else in the first that has any: for a form in which a person says
+        what the columns mean.
+        """
+        files = expand(self._load(draft_id).sources)
+        if file is None:
+            return values_of(head_of(files, limit))
+        return values_of(head_of_file(files[file], limit=limit)) if file < len(files) else []
 
     def decide(self, draft_id: str, code: str, decision: Decision | None) -> Draft:
         """About a finding of the reading. Only fixing reads anew; None takes a decision back."""
@@ -193,10 +202,21 @@ class Drafts:
             self._read(draft_id, replace(kept, mapping=form))
         return self.get(draft_id)
 
+    def leave_out(self, draft_id: str, file: int) -> Draft:
+        """Read anew without the file that has this number. The last one stays."""
+        with self._lock:
+            kept = self._load(draft_id)
+            files = list(expand(kept.sources))
+            if len(files) > 1 and 0 <= file < len(files):
+                files.pop(file)
+                self._read(draft_id, replace(kept, sources=tuple(files), unclear=unclear_among(files)))
+        return self.get(draft_id)
+
     def read_again(self, draft_id: str) -> Draft:
         """As for a file that has changed, or after a failure."""
         with self._lock:
-            self._read(draft_id, self._load(draft_id))
+            kept = self._load(draft_id)
+            self._read(draft_id, replace(kept, unclear=unclear_among(expand(kept.sources))))
         return self.get(draft_id)
 
     def rename(self, draft_id: str, name: str) -> Draft:
@@ -261,10 +281,6 @@ class Drafts:
             path.write_bytes(content)
         return SourceFile(path, name)
 
-    def _look(self, sources: Sequence[SourceFile]) -> RecordFormat:
-        items = first_records(expand(sources), _HEAD_ROWS)
-        return recognise([item.value for item in items if isinstance(item, Record)])
-
     def _read(self, draft_id: str, kept: _Kept) -> None:
         """Into a new folder: at once what is small, in the background what is large. The old one goes."""
         place = self.folder / draft_id
@@ -273,7 +289,7 @@ class Drafts:
         folder = self._copy_folder(draft_id, kept)
         with say_no_room():
             folder.mkdir()
-            if _is_small(kept.sources):
+            if is_small(kept.sources, SMALL_BYTES):
                 copy = make_working_copy(
                     kept.sources, folder, mapping=kept.mapping, decisions=kept.decisions, workers=0
                 )
@@ -308,6 +324,11 @@ class Drafts:
                         for path, name in sources
                     ),
                     "mapping": format_from(facts["mapping"]),
+                    "unclear": tuple(
+                        UnclearFile(one["number"], one["name"], form)
+                        for one in facts.get("unclear", ())
+                        if (form := format_from(one["format"]))
+                    ),
                     "decisions": {code: Decision(decision) for code, decision in facts["decisions"].items()},
                 }
             )
@@ -336,7 +357,7 @@ class Drafts:
         with suppress(FileNotFoundError):
             report = WorkingCopy(folder).report()
         if report is None or (not report.rows and report.format == UNKNOWN):
-            form = kept.mapping or self._look(kept.sources)
+            form = _form_of(values_of(head_of(expand(kept.sources))), kept.mapping)
             report = replace(report, format=form) if report else ReadReport(form, 0, 0)
         return with_decisions(report, kept.decisions)
 
@@ -345,9 +366,8 @@ class Drafts:
         key = (draft_id, kept.reading)
         if key not in self._heads:
             files = expand(kept.sources)
-            items = first_records(files, _HEAD_ROWS)
-            form = kept.mapping or recognise([item.value for item in items if isinstance(item, Record)])
-            convert = converter(form)
+            items = head_of(files)
+            convert = converter(_form_of(values_of(items), kept.mapping))
             rows = []
             for item in items:
                 if isinstance(item, Record):
@@ -376,23 +396,20 @@ def _stop_all(place: Path) -> None:
         background_process.stop(process.parent)
 
 
-def _is_small(sources: Sequence[SourceFile]) -> bool:
-    size = 0
-    for source in expand(sources):
-        found = state_of(source.path)
-        size += found[0] * (8 if _is_packed(source.path) else 1) if found else 0
-    return size <= SMALL_BYTES
+def _form_of(records: Sequence[object], mapping: RecordFormat | None) -> RecordFormat:
+    """As the reading takes it for a file that begins with these records."""
+    form = recognise(records)
+    return mapping if mapping is not None and is_answered(form, mapping) else form
 
 
-def _is_packed(path: Path) -> bool:
-    """gzip, or Parquet, which packs its columns."""
-    try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return file.read(4).startswith((b"\x1f\x8b", b"PAR1"))
-    except OSError:
-        return False
+def _still_unclear(kept: _Kept, report: ReadReport) -> tuple[UnclearFile, ...]:
+    """Those that the mapping says nothing about; and of files that were not looked into, what the reading found."""
+    found = [one for one in kept.unclear if not is_answered(one.format, kept.mapping)]
+    known = {one.format.columns for one in kept.unclear}
+    for form in report.formats:
+        if form.columns and not form.is_sure and form.columns not in known:
+            found.append(UnclearFile(-1, "", form))
+    return tuple(found)
 
 
 def _with_fruitless_fixes(report: ReadReport, decisions: Mapping[str, Decision]) -> ReadReport:

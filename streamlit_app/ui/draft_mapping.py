@@ -8,14 +8,15 @@ import streamlit as st
 
 from backend.datasets import Datasets
 from backend.domain import Message
-from backend.domain_datasets import Draft, FormatKind, RecordFormat
-from backend.i18n import _
+from backend.domain_datasets import Draft, FormatKind, RecordFormat, UnclearFile
+from backend.i18n import _, ngettext
 from backend.studio.format_words import PART_TITLES, describe_format
 from streamlit_app.ui import errors
 from streamlit_app.ui.keyboard import primary_shortcut
 from streamlit_app.ui.safe_text import plain
 
 PREVIEWED = 3
+SHOWN_FORMATS = 5
 SHOWN_LETTERS = 700
 NOTHING = ""
 _NEEDED = ("messages", "question", "answer")
@@ -24,22 +25,17 @@ _PAIR = ("question", "answer", "system", "context", "history")
 
 def needs_mapping(draft: Draft) -> bool:
     """Whether a person must look before anything else makes sense."""
-    form = draft.mapping or draft.report.format
-    return draft.mapping is None and not form.is_sure and bool(form.columns)
+    return bool(draft.unclear)
 
 
 def show_format(datasets: Datasets, draft: Draft) -> None:
-    form = draft.mapping or draft.report.format
-    if needs_mapping(draft):
-        st.header(_("What do the columns mean?"))
-        st.write(
-            _("The file does not say it clearly. Choose, and look at the preview; the file itself stays as it is.")
-        )
-        _show_form(datasets, draft, is_primary=True)
+    if draft.unclear:
+        _ask(datasets, draft, draft.unclear[0])
         return
+    form = draft.mapping or draft.report.format
     if form.kind is FormatKind.UNKNOWN:
         return
-    st.markdown(f":material/fact_check: {plain(describe_format(form))}")
+    _show_recognised(draft.report.formats or (form,))
     if draft.report.notes:
         st.caption("  \n".join(plain(note) for note in draft.report.notes))
     if len(form.columns) > 1:
@@ -48,18 +44,64 @@ def show_format(datasets: Datasets, draft: Draft) -> None:
         )
         if corner.open:
             with corner:
-                _show_form(datasets, draft, is_primary=False)
+                _show_form(datasets, draft, None, is_primary=False)
 
 
-def _show_form(datasets: Datasets, draft: Draft, *, is_primary: bool) -> None:
-    guesses = datasets.possible_formats(draft.id)
-    current = draft.mapping or (guesses[0] if guesses else draft.report.format)
+def _ask(datasets: Datasets, draft: Draft, file: UnclearFile) -> None:
+    """About one file alone; what the others were recognised as is said."""
+    is_one_of_several = len(draft.files) > 1 and bool(file.name)
+    if is_one_of_several:
+        st.header(_("What do the columns of {file} mean?").format(file=plain(file.name)))
+    else:
+        st.header(_("What do the columns mean?"))
+    if draft.mapping is not None:
+        st.write(
+            _(
+                "You have said it of another file already, and only one such choice can be made here. Leave this file "
+                "out, save the others, and then add it by itself: datasets can be mixed when they are saved."
+            )
+        )
+    else:
+        st.write(
+            _("The file does not say it clearly. Choose, and look at the preview; the file itself stays as it is.")
+        )
+        _show_form(datasets, draft, file, is_primary=True)
+    if not is_one_of_several:
+        return
+    st.button(
+        _("Leave this file out"),
+        key="draft_leave_out",
+        icon=":material/remove_circle:",
+        on_click=errors.act,
+        args=(datasets.drafts.leave_out, draft.id, file.number),
+    )
+    recognised = [form for form in draft.report.formats if form.is_sure]
+    if recognised:
+        others = len(draft.files) - len(draft.unclear)
+        st.caption(
+            ngettext("The other file is recognised.", "The other {n} files are recognised.", others).format(n=others)
+        )
+        _show_recognised(recognised)
+
+
+def _show_recognised(formats: Sequence[RecordFormat]) -> None:
+    sentences = list(dict.fromkeys(describe_format(form) for form in formats))
+    for sentence in sentences[:SHOWN_FORMATS]:
+        st.markdown(f":material/fact_check: {plain(sentence)}")
+
+
+def _show_form(datasets: Datasets, draft: Draft, file: UnclearFile | None, *, is_primary: bool) -> None:
+    """For the columns of this file; of the whole draft where none is given."""
+    number = file.number if file is not None else None
+    is_known = number is None or number >= 0  # a file beyond those that were looked into has no preview
+    guesses = datasets.possible_formats(draft.id, number) if is_known else []
+    current = draft.mapping or (guesses[0] if guesses else file.format if file else draft.report.format)
     chosen = _fields(current, guesses)
     form = RecordFormat(FormatKind.MAPPED, chosen, current.columns)
     is_complete = "messages" in chosen or ("question" in chosen and "answer" in chosen)
-    if is_complete:
-        _show_preview(datasets, draft.id, form)
-    else:
+    if is_complete and is_known:
+        _show_preview(datasets, draft.id, form, number)
+    elif not is_complete:
         st.caption(_("Choose a column for the question and one for the answer."))
     remember = st.checkbox(_("Remember this for files with these columns"), value=True, key="draft_remember")
     with st.container(horizontal=True, key="draft_mapping_buttons"):
@@ -127,10 +169,10 @@ def _select(part: str, columns: Sequence[str], start: str) -> str:
     return column or NOTHING
 
 
-def _show_preview(datasets: Datasets, draft_id: str, form: RecordFormat) -> None:
+def _show_preview(datasets: Datasets, draft_id: str, form: RecordFormat, file: int | None) -> None:
     """The first rows as the model would be taught them. What a file says is text, never Markdown."""
     with errors.shown():
-        converted = datasets.preview_mapping(draft_id, form, PREVIEWED)
+        converted = datasets.preview_mapping(draft_id, form, PREVIEWED, file)
         for number, one in enumerate(converted, start=1):
             with st.container(border=True, gap="small", key=f"draft_preview_{number}"):
                 st.caption(_("Row {n}").format(n=number))

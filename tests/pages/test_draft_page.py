@@ -138,6 +138,34 @@ def test_unclear_columns_are_asked_about_and_remembered(open_page: Open, desk: F
     assert "12 examples can teach." in texts(page)
 
 
+def test_of_several_files_only_the_unclear_one_is_asked_about(open_page: Open, desk: FakeDesk) -> None:
+    def open_both() -> AppTest:
+        return open_page("dataset", draft=desk.datasets.drafts.open([("chats.jsonl", GOOD), ("b.csv", UNCLEAR)]).id)
+
+    page = open_both()
+    assert "What do the columns of b.csv mean?" in texts(page)
+    assert "The other file is recognised." in texts(page)
+    assert "Messages: the column messages holds whole conversations." in texts(page)
+    assert page.selectbox(key="draft_column_question").options == ["Spalte A", "Spalte B"]
+    assert "Satz 0 steht hier" in [text.value for text in page.text]
+    page.button(key="draft_use_mapping").click().run()
+    assert "22 examples can teach." in texts(page)
+    assert "Your choice of columns: the question is in Spalte A, the answer in Spalte B." in texts(page)
+    assert "22 examples can teach." in texts(open_both()), "it is remembered"
+
+
+def test_an_unclear_file_is_left_out(open_page: Open, desk: FakeDesk) -> None:
+    other = UNCLEAR.replace(b"Spalte", b"Kolom")
+    draft = desk.datasets.drafts.open([("a.csv", UNCLEAR), ("chats.jsonl", GOOD), ("b.csv", other)])
+    page = open_page("dataset", draft=draft.id)
+    page.button(key="draft_use_mapping").click().run()
+    assert "What do the columns of b.csv mean?" in texts(page)
+    assert "draft_use_mapping" not in keys(page)
+    page.button(key="draft_leave_out").click().run()
+    assert "22 examples can teach." in texts(page)
+    assert desk.datasets.drafts.get(draft.id).files == ("a.csv", "chats.jsonl")
+
+
 def test_a_choice_of_columns_is_forgotten_when_it_is_not_to_be_kept(open_page: Open, desk: FakeDesk) -> None:
     page, _draft = opened(open_page, desk, UNCLEAR, "unclear.csv")
     page.checkbox(key="draft_remember").set_value(False).run()

@@ -1,0 +1,83 @@
+"""The first records of a draft's files, read at once: what they are recognised as, and which files must be asked about.
+
+Little is read of each, and nothing of a Parquet file that may unfold to more than this process should hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from backend.domain_datasets import RecordFormat, UnclearFile
+from backend.studio.containers import read_source
+from backend.studio.formats import recognise
+from backend.studio.records import Broken, Record, SourceFile
+from backend.studio.unfolding import may_be_huge
+
+HEAD_ROWS = 200
+HEAD_BYTES = 16 * 1024 * 1024
+"""About: of very long records, fewer are looked at."""
+LOOKED_AT = 100
+"""Files of a draft; what the others are is known when they are read."""
+_LOOKED_INTO = 20
+"""Files in which the first records of all are looked for."""
+
+
+def head_of(files: Sequence[SourceFile], limit: int = HEAD_ROWS) -> list[Record | Broken]:
+    """Of the first file that has any records; `Record.file` counts `files` from 0."""
+    found: list[Record | Broken] = []
+    for number, file in enumerate(files[:_LOOKED_INTO]):
+        items = head_of_file(file, number, limit)
+        found += items
+        if any(isinstance(item, Record) for item in items):
+            break
+    return found
+
+
+def head_of_file(file: SourceFile, number: int = 0, limit: int = HEAD_ROWS) -> list[Record | Broken]:
+    """Nothing of a file that is not to be looked into here."""
+    found: list[Record | Broken] = []
+    if may_be_huge(file.path):
+        return found
+    records = size = 0
+    for item in read_source(file, number):
+        found.append(item)
+        if isinstance(item, Record):
+            records += 1
+            size += _letters(item.value)
+        if records >= limit or size > HEAD_BYTES or len(found) >= 5 * limit:
+            break
+    return found
+
+
+def values_of(items: Iterable[Record | Broken]) -> list[object]:
+    return [item.value for item in items if isinstance(item, Record)]
+
+
+def unclear_among(files: Sequence[SourceFile]) -> tuple[UnclearFile, ...]:
+    """The files whose columns a person should look at, of the first `LOOKED_AT`."""
+    found = []
+    for number, file in enumerate(files[:LOOKED_AT]):
+        form = recognise(values_of(head_of_file(file, number)))
+        if form.columns and not form.is_sure:
+            found.append(UnclearFile(number, file.name, form))
+    return tuple(found)
+
+
+def is_answered(form: RecordFormat, mapping: RecordFormat | None) -> bool:
+    """Whether the mapping says what the columns of such a file mean: it is used where its columns are."""
+    return mapping is not None and set(mapping.fields.values()) <= set(form.columns)
+
+
+def _letters(value: object) -> int:
+    """About how much text a record holds."""
+    left, size = [value], 0
+    while left:
+        one = left.pop()
+        size += 8
+        if isinstance(one, str):
+            size += len(one)
+        elif isinstance(one, dict):
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
+    return size
