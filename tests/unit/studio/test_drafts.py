@@ -12,10 +12,11 @@ import pytest
 
 from backend.domain_datasets import Decision, FormatKind, RecordFormat
 from backend.errors import BadInput, Conflict, NotFound, PhiDeskError
-from backend.studio import background_process
+from backend.studio import background_process, draft_heads
 from backend.studio import drafts as drafts_module
 from backend.studio.drafts import Drafts
 from backend.studio.records import SourceFile
+from backend.studio.unfolding import may_be_huge
 from tests.contract.waiting import wait_until
 from tests.unit.conversations import jsonl, row, rows
 
@@ -180,3 +181,60 @@ def test_packed_sources_are_small_only_unpacked(drafts: Drafts, monkeypatch: pyt
     monkeypatch.setattr(drafts_module, "SMALL_BYTES", 1_000)
     draft = drafts.open([("a.jsonl.gz", gzip.compress(jsonl(*rows(100)))), ("b.jsonl", jsonl(row()))])
     assert drafts.wait(draft.id, 60).report.good_rows == 101
+
+
+def shared_text_parquet(path: Path, rows: int, letters: int) -> Path:
+    """All answers are one text, which the file holds once: some kB that unfold to `rows` times as much."""
+    import pyarrow
+    from pyarrow import parquet
+
+    answers = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * rows), ["word " * (letters // 5)])
+    table = pyarrow.table({"question": [f"Question {number}?" for number in range(rows)], "answer": answers})
+    parquet.write_table(table, path, compression="zstd", store_schema=False)
+    return path
+
+
+def test_a_small_file_that_unfolds_is_not_read_in_this_process(drafts: Drafts, tmp_path: Path) -> None:
+    import gzip
+
+    path = shared_text_parquet(tmp_path / "a.parquet", 300, 1_000_000)
+    assert path.stat().st_size < 20_000
+    for source in (path, ("a.parquet.gz", gzip.compress(path.read_bytes()))):
+        draft = drafts.open([source])
+        assert draft.phase == "reading"
+        assert draft.report.format.kind is FormatKind.QUESTION_ANSWER
+        drafts.discard(draft.id)
+
+
+def test_a_small_parquet_file_is_read_at_once(drafts: Drafts, tmp_path: Path) -> None:
+    draft = drafts.open([shared_text_parquet(tmp_path / "a.parquet", 300, 500)])
+    assert (draft.phase, draft.report.good_rows) == ("ready", 300)
+
+
+def test_of_very_long_records_few_are_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "long.jsonl"
+    path.write_bytes(jsonl(*(row(answer="word " * 400_000) for _number in range(20))))
+    assert 1 <= len(draft_heads.head_of([SourceFile(path, "long.jsonl")])) < 12
+
+
+def test_a_parquet_file_that_unpacks_beyond_reason_is_not_looked_into(tmp_path: Path) -> None:
+    path = shared_text_parquet(tmp_path / "a.parquet", 2, 80_000_000)
+    assert may_be_huge(path) and draft_heads.head_of([SourceFile(path, "a")]) == []
+
+
+def test_each_file_that_is_unclear_is_known_and_its_choice_is_remembered(drafts: Drafts) -> None:
+    clear, unclear = ("a.jsonl", jsonl(row())), ("b.jsonl", jsonl({"x": "x", "y": "y"}, {"x": "x 2", "y": "y 2"}))
+    draft = drafts.open([clear, unclear])
+    [file] = draft.unclear
+    assert (file.number, file.name, file.format.columns) == (1, "b.jsonl", ("x", "y"))
+    assert drafts.first_records(draft.id, 1, 1) == [{"x": "x", "y": "y"}]
+    form = RecordFormat(FormatKind.MAPPED, {"question": "y", "answer": "x"}, ("x", "y"))
+    answered = drafts.use_mapping(draft.id, form)
+    assert (answered.unclear, answered.report.good_rows) == ((), 3)
+    assert [one.kind for one in answered.report.formats] == [FormatKind.MESSAGES, FormatKind.MAPPED]
+    assert drafts.page(draft.id, 1, 1).rows[0][1].messages[0].content == "y"
+    again = drafts.open([clear, unclear])
+    assert (again.mapping, again.unclear) == (form, ())
+    assert drafts.use_mapping(draft.id, None).unclear == (file,)
+    assert drafts.leave_out(draft.id, 1).files == ("a.jsonl",)
+    assert drafts.leave_out(draft.id, 0).files == ("a.jsonl",), "the last one stays"
