@@ -63,6 +63,8 @@ def _times(digests: Sequence[bytes], count: int, seed: int) -> tuple[int, ...]:
     if not digests:
         return ()
     rounds, rest = divmod(count, len(digests))
+    if not rest:
+        return (rounds,) * len(digests)
     key = str(seed).encode()[:64]
     order = sorted(range(len(digests)), key=lambda row: (hashlib.blake2b(digests[row], key=key).digest(), row))
     chosen = set(order[:rest])

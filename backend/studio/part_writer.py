@@ -6,15 +6,18 @@ import hashlib
 import os
 from array import array
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from backend.studio.row_index import RowIndex, facts_of, keep_index
 from backend.studio.row_origins import Origins, keep_origins
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PARTS = ("train", "eval")
 _PIECE = 1 << 20
@@ -61,7 +64,8 @@ class PartWriter:
         self.path = path
         self._file = path.open("xb")
         self._hash = content_hash
-        self._buffer = bytearray()
+        self._pieces: list[bytes] = []
+        self._waiting = 0
         self._starts, self._facts = array("Q", [0]), array("H")
         self._origins = Origins()
 
@@ -71,40 +75,32 @@ class PartWriter:
 
     def write(self, line: bytes, file: str = "", number: int = 0) -> None:
         """One canonical line with its line break; `file` and `number` (from 1) say where it came from."""
-        self._note(len(line), facts_of(line))
+        self._starts.append(self._starts[-1] + len(line))
+        self._facts.append(facts_of(line))
         self._origins.add(file, number)
         self._put(line)
 
-    def copy(
-        self, source: BinaryIO, spans: Iterable[tuple[int, int]], origins: Iterable[tuple[str, int]] | None = None
+    def copy_rows(
+        self, index: RowIndex, numbers: Sequence[int] | np.ndarray, origins: Origins, source: BinaryIO
     ) -> None:
-        """Whole rows of `source`, each as (start, end) in bytes; neighbours are read at once.
+        """Rows of a part whose index is there, `source` being its open file; neighbours are read at once."""
+        import numpy as np
 
-        `origins` has the file and the line of each.
-        """
-        where = iter(origins) if origins is not None else None
-        for start, end, ends in _ranges(spans):
-            source.seek(start)
-            piece = source.read(end - start)
-            at = 0
-            for row_end in ends:
-                self._note(row_end - start - at, facts_of(piece, at, row_end - start))
-                self._origins.add(*next(where)) if where else self._origins.add("", 0)
-                at = row_end - start
-            self._put(piece)
-
-    def copy_rows(self, index: RowIndex, numbers: Iterable[int], origins: Origins, source: BinaryIO) -> None:
-        """Rows of a part whose index is there, `source` being its open file."""
-
-        def spans() -> Iterator[tuple[int, int]]:
-            for number in numbers:
-                self._note(index.starts[number + 1] - index.starts[number], index.facts[number])
-                self._origins.add(*origins.of(number))
-                yield index.starts[number], index.starts[number + 1]
-
-        for start, end, _ends in _ranges(spans()):
-            source.seek(start)
-            self._put(source.read(end - start))
+        rows = np.asarray(numbers, dtype=np.int64)
+        if not len(rows):
+            return
+        starts = np.frombuffer(index.starts, dtype=np.uint64)
+        begins, ends = starts[rows], starts[rows + 1]
+        self._starts.frombytes((np.cumsum(ends - begins) + np.uint64(self._starts[-1])).tobytes())
+        self._facts.frombytes(np.frombuffer(index.facts, dtype=np.uint16)[rows].tobytes())
+        self._origins.take(origins, rows)
+        is_apart = begins[1:] != ends[:-1]
+        for begin, end in zip(
+            begins[np.append(True, is_apart)].tolist(), ends[np.append(is_apart, True)].tolist(), strict=True
+        ):
+            source.seek(begin)
+            for start in range(begin, end, _LONGEST_RANGE):
+                self._put(source.read(min(_LONGEST_RANGE, end - start)))
 
     def close(self) -> None:
         """On the disk for good. Raises OSError, as for a full disk."""
@@ -122,37 +118,19 @@ class PartWriter:
 
     def abandon(self) -> None:
         """Close without a word; the file is to be removed."""
-        self._buffer.clear()
+        self._pieces.clear()
         self._file.close()
 
-    def _note(self, size: int, facts: int) -> None:
-        self._starts.append(self._starts[-1] + size)
-        self._facts.append(facts)
-
     def _put(self, piece: bytes) -> None:
-        self._buffer += piece
-        if len(self._buffer) >= _PIECE:
+        self._pieces.append(piece)
+        self._waiting += len(piece)
+        if self._waiting >= _PIECE:
             self._flush()
 
     def _flush(self) -> None:
-        piece = bytes(self._buffer)
-        self._buffer.clear()
+        piece = b"".join(self._pieces)
+        self._pieces.clear()
+        self._waiting = 0
         self._file.write(piece)
         if self._hash is not None:
             self._hash.update(piece)
-
-
-def _ranges(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, list[int]]]:
-    """Neighbouring spans joined up to some MB: start, end, and the end of each row in it."""
-    first, last = 0, 0
-    ends: list[int] = []
-    for start, end in spans:
-        if ends and (start != last or end - first > _LONGEST_RANGE):
-            yield first, last, ends
-            ends = []
-        if not ends:
-            first = start
-        last = end
-        ends.append(end)
-    if ends:
-        yield first, last, ends

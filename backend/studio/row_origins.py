@@ -8,8 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backend.domain_datasets import Row
+
+if TYPE_CHECKING:
+    import numpy as np
 
 UNKNOWN = -1
 
@@ -27,11 +31,51 @@ class Origins:
         return len(self.files)
 
     def add(self, name: str, line: int) -> None:
-        if name and name not in self._places:
+        self.files.append(self._place(name) if name else UNKNOWN)
+        self.lines.append(line)
+
+    @classmethod
+    def of_sources(cls, names: Sequence[str], files: np.ndarray, lines: np.ndarray) -> Origins:
+        """Of rows whose source's number and line are known."""
+        import numpy as np
+
+        origins = cls()
+        places = np.array([origins._place(name) if name else UNKNOWN for name in names], dtype=np.intc)
+        origins._extend(places[files], lines)
+        return origins
+
+    def take(self, other: Origins, numbers: np.ndarray) -> None:
+        """Those of some rows of another part."""
+        import numpy as np
+
+        mine = np.array([*(self._place(name) for name in other.names), UNKNOWN], dtype=np.intc)
+        places, lines = other._places_of(numbers)
+        self._extend(mine[places], lines)
+
+    def files_of(self, numbers: np.ndarray) -> list[str]:
+        """The file of each row, as `of` has it."""
+        names = [*self.names, ""]
+        return [names[place] for place in self._places_of(numbers)[0].tolist()]
+
+    def _places_of(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        import numpy as np
+
+        places = np.full(len(numbers), UNKNOWN, dtype=np.intc)
+        lines = np.zeros(len(numbers), dtype=np.uintc)
+        known = numbers < len(self)
+        places[known] = np.frombuffer(self.files, dtype=np.intc)[numbers[known]]
+        lines[known] = np.frombuffer(self.lines, dtype=np.uintc)[numbers[known]]
+        return places, lines
+
+    def _extend(self, places: np.ndarray, lines: np.ndarray) -> None:
+        self.files.frombytes(places.astype("i").tobytes())
+        self.lines.frombytes(lines.astype("I").tobytes())
+
+    def _place(self, name: str) -> int:
+        if name not in self._places:
             self._places[name] = len(self.names)
             self.names.append(name)
-        self.files.append(self._places[name] if name else UNKNOWN)
-        self.lines.append(line)
+        return self._places[name]
 
     def of(self, number: int) -> tuple[str, int]:
         """File and line of a row; the empty string where nothing is known."""
@@ -56,6 +100,18 @@ def keep_origins(path: Path, origins: Origins) -> None:
         {"file": polars.Series(names, dtype=polars.String), "line": polars.Series(origins.lines, dtype=polars.UInt32)}
     )
     frame.write_parquet(kept_beside(path))
+
+
+def keep_moved_origins(before: Path, after: Path, sources: array[int]) -> None:
+    """Those of a part whose row n was row `sources[n]` of `before`, or is new (-1). Nothing where nothing is known."""
+    import polars
+
+    if not kept_beside(before).exists():
+        return
+    with suppress(polars.exceptions.PolarsError):  # a damaged file: nothing is known
+        frame = polars.read_parquet(kept_beside(before), columns=["file", "line"])
+        moved = polars.Series(sources, dtype=polars.Int64)
+        frame.select(polars.all().gather(moved.set(moved < 0, None))).write_parquet(kept_beside(after))
 
 
 def origins_of(path: Path) -> Origins:

@@ -6,8 +6,9 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backend.domain import Dataset
 from backend.domain_datasets import Decision, SplitChoice
@@ -20,6 +21,9 @@ from backend.studio.part_writer import PartWriter
 from backend.studio.row_index import RowIndex, digest_of, index_of, line_of, messages_of
 from backend.studio.row_origins import Origins, origins_of
 from backend.studio.split import hold_out
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _READ_AHEAD = 1 << 20
 
@@ -45,7 +49,7 @@ class RowSet:
 
 @dataclass(frozen=True)
 class _Ready:
-    """A set whose decisions are applied. `strata` names for each row what it came from."""
+    """A set whose decisions are applied."""
 
     name: str
     index: RowIndex
@@ -54,8 +58,9 @@ class _Ready:
     groups: Sequence[int]
     weight: float
 
-    def stratum(self, row: int) -> str:
-        return self.origins.of(row)[0] or self.name
+    def strata(self, rows: np.ndarray) -> list[str]:
+        """What each of the rows came from: a file, or the set where that isn't known."""
+        return [name or self.name for name in self.origins.files_of(rows)]
 
 
 def save_split(
@@ -69,27 +74,26 @@ def save_split(
     on_progress: Callable[[float], None] = lambda done: None,
 ) -> Dataset:
     """Raises BadInput for too few rows or a split that can't be, NoRoom for a full disk; then nothing is left."""
+    import numpy as np
+
     with _Prepared(folder, sets) as ready:
         times = mix([MixedSet(one.name, one.digests, one.weight) for one in ready], seed=choice.seed).times
-        taken = [
-            (which, row)
-            for which, of_set in enumerate(times)
-            for row, count in enumerate(of_set)
-            for _c in range(count)
-        ]
+        taken = [np.repeat(np.arange(len(of_set)), of_set) for of_set in times]
         is_eval = hold_out(
-            [ready[which].digests[row] for which, row in taken],
+            [one.digests[row] for one, rows in zip(ready, taken, strict=True) for row in rows.tolist()],
             choice,
             _clusters(ready, taken, on_progress) if choice.keep_similar_together else None,
-            [ready[which].stratum(row) for which, row in taken],
+            [stratum for one, rows in zip(ready, taken, strict=True) for stratum in one.strata(rows)],
         )
+        held_out = np.split(np.array(is_eval), np.cumsum([len(rows) for rows in taken])[:-1])
         facts = {"eval_fraction": choice.eval_fraction, "eval_rows": choice.eval_rows, **(detail or {})}
         if len(ready) > 1:
             facts["mixed"] = {one.name: one.weight for one in ready}
 
-        def write(train: PartWriter, held_out: PartWriter) -> None:
-            for part, wanted in ((train, False), (held_out, True)):
-                _copy(part, ready, [pair for pair, held in zip(taken, is_eval, strict=True) if held is wanted])
+        def write(train_part: PartWriter, eval_part: PartWriter) -> None:
+            for part, wanted in ((train_part, False), (eval_part, True)):
+                for one, rows, is_held in zip(ready, taken, held_out, strict=True):
+                    _copy(part, one, rows[is_held == wanted])
                 on_progress(1.0 if wanted else 0.75)
 
         return dataset_folder.save(folder, name, origin, choice.seed, facts, write)
@@ -112,8 +116,8 @@ def save_pair(
         train, held_out = ready
         asked = set(held_out.digests)
         shared = len(asked.intersection(train.digests))
-        kept = _without_leaks(ready) if drop_leaks else list(range(len(train.digests)))
-        if not kept or not held_out.digests:
+        kept = _without_leaks(ready) if drop_leaks else range(len(train.digests))
+        if not len(kept) or not held_out.digests:
             raise BadInput(
                 _("Nothing is left to train on.") if held_out.digests else _("No example is held out."),
                 why=_("Every example is held out too.") if held_out.digests else "",
@@ -122,8 +126,8 @@ def save_pair(
             )
 
         def write(train_part: PartWriter, eval_part: PartWriter) -> None:
-            _copy(train_part, ready, [(0, row) for row in kept])
-            _copy(eval_part, ready, [(1, row) for row in range(len(held_out.digests))])
+            _copy(train_part, train, kept)
+            _copy(eval_part, held_out, range(len(held_out.digests)))
 
         facts = {"shared_rows": shared, "dropped_rows": len(train.digests) - len(kept), **(detail or {})}
         return dataset_folder.save(folder, name, origin, 0, facts, write)
@@ -131,9 +135,10 @@ def save_pair(
 
 def _without_leaks(ready: Sequence[_Ready]) -> list[int]:
     """The rows of the first set that neither stand in the second nor are nearly the same as one there."""
+    import numpy as np
+
     train, held_out = ready
-    pairs = [(which, row) for which, one in enumerate(ready) for row in range(len(one.digests))]
-    clusters = list(_clusters(ready, pairs, lambda done: None))
+    clusters = list(_clusters(ready, [np.arange(len(one.digests)) for one in ready], lambda done: None))
     of_held_out = set(clusters[len(train.digests) :])
     asked = set(held_out.digests)
     return [row for row, digest in enumerate(train.digests) if digest not in asked and clusters[row] not in of_held_out]
@@ -193,24 +198,17 @@ def digests_of(path: Path) -> Iterator[bytes]:
 
 
 def _clusters(
-    ready: Sequence[_Ready], pairs: Sequence[tuple[int, int]], on_progress: Callable[[float], None]
+    ready: Sequence[_Ready], taken: Sequence[np.ndarray], on_progress: Callable[[float], None]
 ) -> Iterator[int]:
     if len(ready) == 1 and ready[0].groups:
-        return (ready[0].groups[row] for _which, row in pairs)
+        return (ready[0].groups[row] for row in taken[0].tolist())
     from backend.studio.similarity import similar_clusters
 
     found = similar_clusters([one.index.path for one in ready], lambda done: on_progress(0.5 * done))
-    firsts, first = [], 0
-    for one in ready:
-        firsts.append(first)
-        first += len(one.index)
-    return (int(found[firsts[which] + row]) for which, row in pairs)
+    firsts = accumulate((len(one.index) for one in ready), initial=0)
+    return (int(found[first + row]) for first, rows in zip(firsts, taken, strict=False) for row in rows.tolist())
 
 
-def _copy(part: PartWriter, ready: Sequence[_Ready], pairs: Sequence[tuple[int, int]]) -> None:
-    """Whole sets one after another: neighbouring rows are copied at once."""
-    for which, one in enumerate(ready):
-        rows = [row for of_set, row in pairs if of_set == which]
-        if rows:
-            with one.index.path.open("rb", buffering=0) as source:
-                part.copy_rows(one.index, rows, one.origins, source)
+def _copy(part: PartWriter, ready: _Ready, rows: Sequence[int] | np.ndarray) -> None:
+    with ready.index.path.open("rb", buffering=0) as source:
+        part.copy_rows(ready.index, rows, ready.origins, source)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
 
 from backend.domain_datasets import SplitChoice
 from backend.errors import BadInput
@@ -35,34 +34,28 @@ def hold_out(
     Raises BadInput below two different rows, and for a share or a count that leaves a side empty.
     """
     _require_fit(choice)
-    different = set(digests)
-    if len(different) < 2:
+    if len(set(digests)) < 2:
         raise _too_few(len(digests))
     wanted = _wanted(choice, len(digests))
-    groups = _groups(digests, clusters, strata, str(choice.seed).encode()[:64])
+    key = str(choice.seed).encode()[:64]
+    groups = _groups(digests, clusters, key)
     if len(groups) < 2:
-        groups = _groups(digests, None, strata, str(choice.seed).encode()[:64])
-    held_out = _draw(groups, wanted)
+        groups = _groups(digests, None, key)
     is_eval = [False] * len(digests)
-    for group in held_out:
-        for row in group.rows:
+    for rows in _draw(groups, [_stratum(rows, strata) for rows in groups], wanted):
+        for row in rows:
             is_eval[row] = True
     return is_eval
 
 
-@dataclass
-class _Group:
-    key: bytes
-    stratum: Hashable
-    rows: list[int] = field(default_factory=list)
-
-
-def _groups(
-    digests: Sequence[bytes], clusters: Iterable[int] | None, strata: Sequence[Hashable] | None, key: bytes
-) -> list[_Group]:
+def _groups(digests: Sequence[bytes], clusters: Iterable[int] | None, key: bytes) -> list[Sequence[int]]:
     """Rows that belong together, in the order in which they are drawn. Equal rows join the clusters they are in."""
     of_digest: dict[bytes, int] = {}
-    parents: list[int] = []
+    numbers = [of_digest.setdefault(digest, len(of_digest)) for digest in digests]
+    keys = [hashlib.blake2b(digest, key=key).digest() for digest in of_digest]
+    if clusters is None and len(of_digest) == len(digests):
+        return [rows for _key, rows in sorted(zip(keys, ((row,) for row in numbers), strict=True))]
+    parents = list(range(len(of_digest)))
 
     def root(number: int) -> int:
         while parents[number] != number:
@@ -71,51 +64,51 @@ def _groups(
         return number
 
     first_of_cluster: dict[int, int] = {}
-    numbers: list[int] = []
-    for digest, cluster in zip(digests, range(len(digests)) if clusters is None else clusters, strict=True):
-        number = of_digest.setdefault(digest, len(parents))
-        if number == len(parents):
-            parents.append(number)
-        numbers.append(number)
-        parents[root(number)] = root(first_of_cluster.setdefault(int(cluster), number))
-    keys = {digest: hashlib.blake2b(digest, key=key).digest() for digest in of_digest}
-    groups: dict[int, _Group] = {}
-    for row, (digest, number) in enumerate(zip(digests, numbers, strict=True)):
-        group = groups.setdefault(root(number), _Group(keys[digest], None))
-        group.key = min(group.key, keys[digest])
-        group.rows.append(row)
-    for group in groups.values():
-        if strata is not None:
-            group.stratum = strata[group.rows[0]]
-            if len(group.rows) > 1:
-                counts = Counter(strata[row] for row in group.rows)
-                group.stratum = min(counts, key=lambda stratum: (-counts[stratum], str(stratum)))
-    return sorted(groups.values(), key=lambda group: group.key)
+    if clusters is not None:
+        for number, cluster in zip(numbers, clusters, strict=True):
+            parents[root(number)] = root(first_of_cluster.setdefault(int(cluster), number))
+    rows_of: dict[int, list[int]] = {}
+    for row, number in enumerate(numbers):
+        rows_of.setdefault(root(number), []).append(row)
+    return sorted(rows_of.values(), key=lambda rows: min(keys[numbers[row]] for row in rows))
 
 
-def _draw(groups: Sequence[_Group], wanted: int) -> list[_Group]:
-    left = _quotas(groups, wanted)
-    held_out: list[_Group] = []
-    passed: list[_Group] = []
-    for group in groups:
-        if len(group.rows) <= left[group.stratum] and len(held_out) < len(groups) - 1:
-            held_out.append(group)
-            left[group.stratum] -= len(group.rows)
+def _stratum(rows: Sequence[int], strata: Sequence[Hashable] | None) -> Hashable:
+    """The most frequent one."""
+    if strata is None:
+        return None
+    if len(rows) == 1:
+        return strata[rows[0]]
+    counts = Counter(strata[row] for row in rows)
+    return min(counts, key=lambda stratum: (-counts[stratum], str(stratum)))
+
+
+def _draw(groups: Sequence[Sequence[int]], strata: Sequence[Hashable], wanted: int) -> list[Sequence[int]]:
+    left = _quotas(groups, strata, wanted)
+    held_out: list[Sequence[int]] = []
+    passed: list[Sequence[int]] = []
+    missing = wanted
+    for rows, stratum in zip(groups, strata, strict=True):
+        if not missing:
+            break
+        if len(rows) <= left[stratum] and len(held_out) < len(groups) - 1:
+            held_out.append(rows)
+            left[stratum] -= len(rows)
+            missing -= len(rows)
         else:
-            passed.append(group)
-    missing = wanted - sum(len(group.rows) for group in held_out)
-    for group in passed:  # what a stratum's large groups could not fill, others give
-        if len(group.rows) <= missing and len(held_out) < len(groups) - 1:
-            held_out.append(group)
-            missing -= len(group.rows)
-    return held_out or [min(groups, key=lambda group: len(group.rows))]
+            passed.append(rows)
+    for rows in passed:  # what a stratum's large groups could not fill, others give
+        if len(rows) <= missing and len(held_out) < len(groups) - 1:
+            held_out.append(rows)
+            missing -= len(rows)
+    return held_out or [min(groups, key=len)]
 
 
-def _quotas(groups: Sequence[_Group], wanted: int) -> dict[Hashable, int]:
+def _quotas(groups: Sequence[Sequence[int]], strata: Sequence[Hashable], wanted: int) -> dict[Hashable, int]:
     """The wanted count shared out by size, largest remainder first."""
     sizes: Counter[Hashable] = Counter()
-    for group in groups:
-        sizes[group.stratum] += len(group.rows)
+    for rows, stratum in zip(groups, strata, strict=True):
+        sizes[stratum] += len(rows)
     total = sizes.total()
     quotas = {stratum: wanted * size // total for stratum, size in sizes.items()}
     by_remainder = sorted(sizes, key=lambda stratum: (-(wanted * sizes[stratum] % total), str(stratum)))

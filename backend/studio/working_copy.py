@@ -19,6 +19,7 @@ from backend.studio.row_index import messages_of
 from backend.studio.row_origins import Origins
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars
     from pydantic import TypeAdapter
 
@@ -127,33 +128,32 @@ class WorkingCopy:
 
     def digests(self) -> list[bytes]:
         """16 bytes a row, equal for equal conversations."""
-        return [one.digest for one in self.index_rows()]
+        digests = self.table()["digest"].tobytes()
+        return [digests[at : at + 16] for at in range(0, len(digests), 16)]
 
     def origins(self) -> Origins:
         """File and line of each row, as a saved part keeps them."""
-        origins = Origins()
-        files = self.files
-        for one in self.index_rows():
-            origins.add(files[one.file], one.line)
-        return origins
+        table = self.table()
+        return Origins.of_sources(self.files, table["file"], table["line"])
+
+    def table(self) -> np.ndarray:
+        """The whole index, with the fields of `IndexRow`; digests are 16 bytes."""
+        import numpy as np
+
+        fields = [("offset", "<u8"), ("size", "<u4"), ("line", "<u4"), ("file", "<u2"), ("facts", "<u2")]
+        with (self.folder / INDEX_FILE).open("rb") as file:
+            return np.frombuffer(file.read(self.rows * INDEX.size), np.dtype([*fields, ("digest", "V16")]))
 
     def index(self) -> polars.DataFrame:
         """Columns offset, size, file, line, digest (16 bytes)."""
-        import numpy
+        import numpy as np
         import polars
 
-        layout = numpy.dtype(
-            [("offset", "<u8"), ("size", "<u4"), ("line", "<u4"), ("file", "<u2"), ("facts", "<u2"), ("digest", "V16")]
-        )
-        with (self.folder / INDEX_FILE).open("rb") as file:
-            rows = numpy.frombuffer(file.read(self.rows * INDEX.size), layout)
-        digests = rows["digest"].tobytes()
+        table = self.table()
         return polars.DataFrame(
             {
-                **{name: numpy.ascontiguousarray(rows[name]) for name in ("offset", "size", "file", "line")},
-                "digest": polars.Series(
-                    [digests[at : at + 16] for at in range(0, len(digests), 16)], dtype=polars.Binary
-                ),
+                **{name: np.ascontiguousarray(table[name]) for name in ("offset", "size", "file", "line")},
+                "digest": polars.Series(self.digests(), dtype=polars.Binary),
             }
         )
 
