@@ -9,17 +9,23 @@ import ast
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
 
 import orjson
 
+from backend.studio.languages import languages
+
 MAX_RAW_BYTES = 64 * 1024
 """Of a damaged record at most so much is kept; one that fills it may go on, and isn't mended."""
-ENCODINGS = (
-    *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "koi8_r", "mac_roman"),
-    *("gb18030", "big5", "shift_jis", "euc_jp", "euc_kr"),
-)
-"""In which JSON's own marks are the same bytes as in UTF-8."""
+_LATIN = ("cp1252", "mac_roman", "cp1250", "cp1254")
+"""The likeliest first."""
+_LANGUAGES = {"cp1250": frozenset("bs cs hr hu pl ro sk sl sq".split()), "cp1254": frozenset({"az", "tr"})}
+"""Of which a Latin encoding is the one, though nearly the same letters come out of the others."""
+_OTHER_ENCODINGS = ("cp1251", "cp1253", "koi8_r", "gb18030", "big5", "shift_jis", "euc_jp", "euc_kr")
+"""In these, too, JSON's own marks are the same bytes as in UTF-8."""
+_SAID = re.compile(r'[^"]*[^\x00-\x7f"][^"]*')
+_WORD = re.compile(r"[^\W\d_]{2,}")
 _STRING = r'"(?:[^"\\\n]|\\.)*"'
 _TOKENS = re.compile(rf"{_STRING}|[\[\]{{}},:]|[^\s\[\]{{}},:\"]+|\"", re.DOTALL)
 _PYTHON_WORDS = {"true": "True", "false": "False", "null": "None", "NaN": "None"}
@@ -28,11 +34,13 @@ _PYTHON_WORDS = {"true": "True", "false": "False", "null": "None", "NaN": "None"
 def read_text(raw: bytes) -> str | None:
     """The text of bytes that are not UTF-8: their encoding is told from the letters that come out. None if unclear."""
     text = _mostly_utf8(raw)
+    if text is None:
+        text = _latin(raw)
     if text is not None:
         return text
     from charset_normalizer import from_bytes  # here, because it takes a moment to import
 
-    best = from_bytes(raw, cp_isolation=list(ENCODINGS), enable_fallback=False).best()
+    best = from_bytes(raw, cp_isolation=list(_OTHER_ENCODINGS), enable_fallback=False).best()
     return None if best is None else str(best)
 
 
@@ -103,6 +111,52 @@ def _mostly_utf8(raw: bytes) -> str | None:
     if "\ufffd" in meant.values():
         return None
     return whole.translate(str.maketrans(meant))
+
+
+def _latin(raw: bytes) -> str | None:
+    """By the encoding that puts no signs into words, and by the language; None where the words are not Latin.
+
+    Counting letters, as `charset_normalizer` does, takes every second short row for another encoding's.
+    """
+    readings: dict[str, str] = {}
+    for encoding in _LATIN:
+        with suppress(UnicodeDecodeError):
+            text = raw.decode(encoding)
+            if _is_latin(_said(text)):
+                readings[encoding] = text
+    least = min(map(_oddities, readings.values()), default=0)
+    fitting = {encoding: text for encoding, text in readings.items() if _oddities(text) == least}
+    for encoding, known in _LANGUAGES.items():
+        if encoding in fitting and languages().of_text(_said(fitting[encoding])) in known:
+            return fitting[encoding]
+    return next(iter(fitting.values()), None)
+
+
+def _said(text: str) -> str:
+    """What is not ASCII alone, between quotes: a record's keys tell nothing of its language."""
+    return " ".join(_SAID.findall(text))
+
+
+def _is_latin(said: str) -> bool:
+    """Are there ASCII letters among the others, also within the words that have such?"""
+    words = "".join(word for word in _WORD.findall(said) if not word.isascii())
+    plain = sum(letter.isascii() and letter.isalpha() for letter in said)
+    return _others(said) <= 2 * plain + 2 and _others(words) <= 0.8 * len(words)
+
+
+def _others(text: str) -> int:
+    return sum(letter > "\x7f" for letter in text)
+
+
+def _oddities(text: str) -> int:
+    """Signs within words, and capitals after small letters."""
+    return sum(
+        "\x7f" < letter not in "’·"
+        and before.isalpha()
+        and after.isalpha()
+        and (not letter.isalpha() or (letter.isupper() and before.islower()))
+        for before, letter, after in zip(text, text[1:], text[2:], strict=False)
+    )
 
 
 def _loads(text: str) -> object | None:

@@ -35,8 +35,10 @@ class Languages:
         text = _prose(messages[-1].content)
         if len(text) < _LEAST_LETTERS and len(messages) > 1:
             text = f"{_prose(messages[-2].content)} {text}"
-        if sum(map(str.isalpha, text)) < _LEAST_LETTERS:
-            return ""
+        return self.of_text(text) if sum(map(str.isalpha, text)) >= _LEAST_LETTERS else ""
+
+    def of_text(self, text: str) -> str:
+        """However short; "" where unsure."""
         code, probability = self._identifier.classify(text)
         return str(code) if probability >= _SURE else ""
 
