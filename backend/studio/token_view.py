@@ -118,6 +118,12 @@ class TokenView:
         with self._lock:
             self._begin()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the process is there and has begun: then an answer takes milliseconds."""
+        process = self._process
+        return process is not None and process.is_alive() and process.has_spoken()
+
     def close(self) -> None:
         """End the process; the next question begins a new one."""
         with self._lock:
@@ -209,6 +215,9 @@ class _Process:
 
     def is_alive(self) -> bool:
         return self._process.poll() is None
+
+    def has_spoken(self) -> bool:
+        return self._hello is not None or not self._lines.empty()
 
     def hello(self) -> dict[str, Any]:
         """Its first word: that it is ready, or why it can't be."""

@@ -17,7 +17,7 @@ from backend.domain import Dataset
 from backend.domain_datasets import Version
 from backend.errors import NotFound
 from backend.i18n import _
-from backend.studio.part_writer import part_file
+from backend.studio.part_writer import PARTS, part_file
 
 _DATASET = TypeAdapter(Dataset)
 _VERSION = TypeAdapter(Version)
@@ -46,19 +46,31 @@ def version_folder(place: Path, number: int) -> Path:
 
 
 def numbers(place: Path) -> list[int]:
-    """Those that are there, rising."""
+    """Those that are there, rising; the first one, too, may have been forgotten."""
     found = (_NAME.fullmatch(entry.name) for entry in place.iterdir())
-    return [1, *sorted(int(match.group(1)) for match in found if match)]
+    first = [1] if part_file(place, "train").exists() else []
+    return [*first, *sorted(int(match.group(1)) for match in found if match)]
 
 
 def current_version(place: Path, saved: Dataset) -> Version:
-    """`saved` is what dataset.json says."""
-    return read_version(place, numbers(place)[-1], saved)
+    """`saved` is what dataset.json says. Raises NotFound where none is there."""
+    found = numbers(place)
+    if not found:
+        raise no_such_dataset(place.name, "It has no files.")
+    return read_version(place, found[-1], saved)
+
+
+def files_of(place: Path, number: int) -> list[Path]:
+    """The parts of a version, train first, and what is kept beside each; those that are there."""
+    folder = version_folder(place, number)
+    parts = [part_file(folder, part) for part in PARTS]
+    beside = [file for part in parts for file in folder.glob(f".{part.name}.*")]
+    return [file for file in (*parts, *beside) if file.is_file()]
 
 
 def read_version(place: Path, number: int, saved: Dataset) -> Version:
     """Raises NotFound for one that is not there, or is damaged."""
-    if number == 1:
+    if number == 1 and part_file(place, "train").exists():
         return Version(
             number=1,
             created_at=saved.created_at,
@@ -67,11 +79,11 @@ def read_version(place: Path, number: int, saved: Dataset) -> Version:
             eval_rows=saved.eval_rows,
             sha256=saved.sha256,
         )
-    try:
+    try:  # the first one has no such file, and is forgotten where its parts are gone
         return _VERSION.validate_json((version_folder(place, number) / "version.json").read_bytes())
     except (OSError, ValidationError, json.JSONDecodeError) as error:
         raise NotFound(
-            _("The dataset has no version {number}.").format(number=number),
+            _("The dataset has no version {number}, or it was forgotten.").format(number=number),
             how_to_fix=_("See the list of its versions."),
             code="no_such_version",
             raw=str(error),

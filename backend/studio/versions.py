@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,28 +17,35 @@ from backend.errors import BadInput, Conflict, NotFound
 from backend.i18n import _, ngettext
 from backend.studio import row_index, row_origins, version_folders
 from backend.studio.atomic_files import say_no_room, write_atomically
+from backend.studio.changed_part import Changed, OnBytes, Plan, write_changed
 from backend.studio.file_lock import locked
-from backend.studio.part_writer import PARTS, ContentHash, PartWriter, part_file
+from backend.studio.kept_findings import KeptFindings
+from backend.studio.part_writer import PARTS, ContentHash, part_file
 from backend.studio.row_index import RowIndex, index_of, line_of
-from backend.studio.row_origins import origins_of
 from backend.studio.rules import Flaw, check_record
 from backend.studio.version_diff import compare, count_changes
 
-Plan = Iterable[tuple[int | None, bytes | None]]
-"""What a part becomes, row by row: (5, None) keeps row 5, (5, line) replaces it, (None, line) is a new row.
-
-A row that is not named is left out.
-"""
+__all__ = ["Plan", "Versions"]
 
 
 class Versions:
     """The versions of the dataset in `place`. Several processes may use it at once.
 
     `based_on` is the version that a person looked at: Conflict when there is a newer one, and nothing is changed.
+    `on_progress` is told 0..1 while a new version is written.
     """
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, on_progress: Callable[[float], None] = lambda done: None) -> None:
         self.place = place
+        self._on_progress = on_progress
+
+    def telling(self, on_progress: Callable[[float], None]) -> Versions:
+        """The same, with somebody who is told."""
+        return Versions(self.place, on_progress)
+
+    def kept_findings(self, scope: str = "") -> KeptFindings:
+        """What was left as it is, in all versions."""
+        return KeptFindings(self.place, scope)
 
     @property
     def current(self) -> Version:
@@ -138,11 +145,54 @@ class Versions:
             return version
 
     def undo(self, *, based_on: int | None = None) -> Version:
-        """Back to the version before the current one; twice undoes the undoing. Raises BadInput at the first."""
+        """Back to the version before the current one; twice undoes the undoing. Raises BadInput where there is none."""
         number = based_on or self.current.number
-        if number == 1:
-            raise BadInput(_("Nothing was changed yet, so there is nothing to undo."), code="nothing_to_undo")
-        return self.revert(number - 1, based_on=number)
+        before = self.before(number)
+        if before is None:
+            raise BadInput(
+                _("Nothing was changed yet, so there is nothing to undo.")
+                if number == 1
+                else _("The versions before this one were forgotten, so there is nothing to undo."),
+                code="nothing_to_undo",
+            )
+        return self.revert(before, based_on=number)
+
+    def before(self, number: int) -> int | None:
+        """The version before that one; None where there is none, or none any more."""
+        return max((one for one in version_folders.numbers(self.place) if one < number), default=None)
+
+    def room_of(self, numbers: Collection[int], in_use: Mapping[int, Sequence[str]]) -> int:
+        """Bytes that forgetting these would free: files shared with other versions stay. Raises as `forget`."""
+        there = version_folders.numbers(self.place)
+        _require_forgettable(sorted(set(numbers)), there, self.current.number, in_use)
+        kept, gone = set(), {}
+        for number in there:
+            for file in version_folders.files_of(self.place, number):
+                facts = file.stat()
+                if number in numbers:
+                    gone[facts.st_dev, facts.st_ino] = facts.st_size
+                else:
+                    kept.add((facts.st_dev, facts.st_ino))
+        return sum(size for file, size in gone.items() if file not in kept)
+
+    def forget(self, numbers: Collection[int], in_use: Mapping[int, Sequence[str]]) -> int:
+        """Remove old versions for good, all of them or none; the bytes that this frees.
+
+        `in_use` says by version what refers to it (`dataset_uses`). Raises NotFound for versions that are not there,
+        BadInput for the newest one, Conflict for one in use.
+        """
+        with self._changing(None):
+            room = self.room_of(numbers, in_use)
+            for number in set(numbers):
+                gone = self.place / f".gone-v{number}-{secrets.token_hex(3)}"
+                if number > 1:
+                    version_folders.version_folder(self.place, number).replace(gone)
+                    continue
+                gone.mkdir()
+                for file in version_folders.files_of(self.place, 1):  # train first: without it there is no version 1
+                    file.replace(gone / file.name)
+            _sweep(self.place)
+        return room
 
     def diff(self, before: int, after: int, limit: int = 100) -> Sequence[Change]:
         """The rows that differ, the first `limit`. Raises NotFound for a version that is not there."""
@@ -176,18 +226,18 @@ class Versions:
                 raise version_folders.no_such_dataset(self.place.name, str(error)) from error
 
     def _write(self, current: Version, plans: Mapping[str, Plan], summary: str) -> Version:
-        tally = _Tally()
+        tell = self._share_told(current)
+        changed: dict[str, Changed] = {}
         with self._new_folder(current.number + 1) as folder, ContentHash() as content_hash:
-            rows = {}
             for part in PARTS:
                 before, after = self.part(part, current.number), part_file(folder, part)
                 if part in plans:
-                    rows[part] = _write_part(before, after, plans[part], content_hash, tally)
+                    changed[part] = write_changed(before, after, plans[part], content_hash, tell)
                 else:
                     _share(before, after)
                     content_hash.add_file(after)
-                    rows[part] = current.train_rows if part == "train" else current.eval_rows
-                if not rows[part]:
+                    changed[part] = Changed(current.train_rows if part == "train" else current.eval_rows)
+                if not changed[part].rows:
                     raise BadInput(
                         _("No example of {part} would be left.").format(part=part),
                         how_to_fix=_("Keep at least one, or delete the dataset."),
@@ -197,15 +247,28 @@ class Versions:
                 number=current.number + 1,
                 created_at=datetime.now(UTC),
                 summary=summary,
-                train_rows=rows["train"],
-                eval_rows=rows["eval"],
+                train_rows=changed["train"].rows,
+                eval_rows=changed["eval"].rows,
                 sha256=content_hash.hexdigest(),
-                added=tally.added,
-                removed=tally.removed,
-                edited=tally.edited,
+                added=sum(one.added for one in changed.values()),
+                removed=sum(one.removed for one in changed.values()),
+                edited=sum(one.edited for one in changed.values()),
             )
             write_atomically(folder / "version.json", version_folders.encode(version))
+        self._on_progress(1.0)
         return version
+
+    def _share_told(self, current: Version) -> OnBytes:
+        """Of all bytes, since a part that stays is read for the hash."""
+        total = sum(self.part(part, current.number).stat().st_size for part in PARTS) or 1
+        done = 0
+
+        def tell(count: int) -> None:
+            nonlocal done
+            done += count
+            self._on_progress(min(1.0, done / total))
+
+        return tell
 
     @contextmanager
     def _new_folder(self, number: int) -> Iterator[Path]:
@@ -218,13 +281,6 @@ class Versions:
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
-
-
-@dataclass
-class _Tally:
-    added: int = 0
-    removed: int = 0
-    edited: int = 0
 
 
 @dataclass(frozen=True)
@@ -277,33 +333,6 @@ class _Wishes:
             yield None, line
 
 
-def _write_part(before: Path, after: Path, plan: Plan, content_hash: ContentHash, tally: _Tally) -> int:
-    """How many rows it has. Rows that stay are copied as bytes, without a look inside."""
-    index, origins = index_of(before), origins_of(before)
-    writer = PartWriter(after, content_hash)
-    kept: list[int] = []
-    seen = 0
-    try:
-        with before.open("rb") as source:
-            for number, line in plan:
-                seen += number is not None
-                if number is not None and line is None:
-                    kept.append(number)
-                    continue
-                writer.copy_rows(index, kept, origins, source)
-                kept.clear()
-                if line is not None:
-                    writer.write(line, *(origins.of(number) if number is not None else ("", 0)))
-                    tally.added += number is None
-                    tally.edited += number is not None
-            writer.copy_rows(index, kept, origins, source)
-        writer.close()
-    finally:
-        writer.abandon()
-    tally.removed += len(index) - seen
-    return writer.rows
-
-
 def _share(file: Path, place: Path) -> None:
     """The same file under another name, with what lies beside it; a copy where links can't be."""
     pairs = [(file, place)]
@@ -319,8 +348,41 @@ def _share(file: Path, place: Path) -> None:
 
 def _sweep(place: Path) -> None:
     """What a killed process left behind; called while the dataset is locked."""
-    for left in place.glob(".new-*"):
+    for left in (*place.glob(".new-*"), *place.glob(".gone-*")):
         shutil.rmtree(left, ignore_errors=True)
+
+
+def _require_forgettable(
+    wanted: Sequence[int], there: Collection[int], current: int, in_use: Mapping[int, Sequence[str]]
+) -> None:
+    missing = [str(number) for number in wanted if number not in there]
+    if missing:
+        raise NotFound(
+            ngettext("There is no version {list}.", "There are no versions {list}.", len(missing)).format(
+                list=", ".join(missing)
+            ),
+            why=_("There are: {list}.").format(list=", ".join(map(str, sorted(there)))),
+            how_to_fix=_("Nothing was forgotten. Name versions that are there."),
+            code="no_such_version",
+        )
+    if current in wanted:
+        raise BadInput(
+            _("Version {number} is the newest one. It can't be forgotten.").format(number=current),
+            how_to_fix=_("Nothing was forgotten. Leave it out, or delete the dataset."),
+            code="newest_version",
+        )
+    used = [number for number in wanted if in_use.get(number)]
+    if used:
+        raise Conflict(
+            ngettext("Version {list} is still in use.", "Versions {list} are still in use.", len(used)).format(
+                list=", ".join(map(str, used))
+            ),
+            why=" ".join(
+                _("Version {number}: {uses}.").format(number=number, uses=", ".join(in_use[number])) for number in used
+            ),
+            how_to_fix=_("Nothing was forgotten. Leave them out, or delete first what was made with them."),
+            code="version_in_use",
+        )
 
 
 def _require_part(part: str) -> None:

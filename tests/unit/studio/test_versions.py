@@ -22,7 +22,7 @@ from backend.domain_datasets import Change, RowChange
 from backend.errors import BadInput, Conflict, NotFound
 from backend.studio.dataset_folder import load, save
 from backend.studio.part_writer import PARTS
-from backend.studio.row_index import index_of, line_of
+from backend.studio.row_index import RowIndex, index_of, kept_beside, line_of
 from backend.studio.row_search import find_rows
 from backend.studio.versions import Versions
 from tests.unit.conversations import jsonl, rows
@@ -349,6 +349,89 @@ def test_rows_keep_where_they_came_from_through_edits_and_deletions(tmp_path: Pa
         ("", 5, "+"),
     ]
     assert find_rows(versions.part("eval")).rows[0][1].file == "b.csv"
+
+
+def rebuilt(path: Path) -> RowIndex:
+    """What a reader finds who has only the part itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        return index_of(Path(shutil.copy(path, folder)))
+
+
+def test_the_index_of_a_changed_part_is_what_reading_it_gives(versions: Versions) -> None:
+    with_system = (Message("system", "You know ferries."), *talk("Q", "A"), *talk("R", "B"))
+    plans: list[Sequence[RowChange]] = [
+        [
+            RowChange("train", 0, with_system),
+            RowChange("train", 15, None),
+            RowChange("train", None, talk("+", "é" * 40)),
+        ],
+        [RowChange("train", number, None) for number in range(2, 14)],
+        [RowChange("train", number, None) for number in range(3)] + [RowChange("train", None, with_system)],
+    ]
+    for changes in plans:
+        versions.change(changes)
+        part = versions.part("train")
+        kept, fresh = index_of(part), rebuilt(part)
+        assert kept_beside(part).exists()
+        assert (kept.starts, kept.facts) == (fresh.starts, fresh.facts)
+
+
+def test_progress_rises_to_the_end(versions: Versions) -> None:
+    told: list[float] = []
+    versions.telling(told.append).edit("eval", 0, talk("Q", "A"))
+    assert told == sorted(told) and told[-1] == 1.0 and len(told) > 1
+
+
+def test_old_versions_are_forgotten_and_the_room_is_told(dataset: Dataset, versions: Versions) -> None:
+    versions.add("train", talk("two", "A"))
+    versions.add("train", talk("three", "A"))
+    versions.revert(2)
+    sizes = {number: versions.part("train", number).stat().st_size for number in (1, 2, 3)}
+    index_of(versions.part("train", 2)), index_of(versions.part("train", 3))
+    assert versions.room_of([2], {}) == 0  # version 4 has the same files
+    room = versions.room_of([1, 3], {})
+    assert room >= sizes[1] + sizes[3]
+    before = sum(file.stat().st_blocks for file in versions.place.rglob("*"))
+    assert versions.forget([1, 2, 3], {}) == room
+    assert sum(file.stat().st_blocks for file in versions.place.rglob("*")) < before
+    assert [version.number for version in versions.list()] == [4]
+    assert contents(now(versions).train_path)[-1] == talk("two", "A")
+    assert versions.add("train", talk("five", "A")).number == 5
+    assert not Path(dataset.train_path).exists() and not list(versions.place.glob(".gone-*"))
+    for gone in (lambda: versions.revert(1), lambda: versions.diff(3, 5), lambda: versions.dataset(2)):
+        with pytest.raises(NotFound, match="or it was forgotten"):
+            gone()
+
+
+def test_undo_goes_back_to_what_is_still_there(versions: Versions) -> None:
+    for name in ("two", "three", "four"):
+        versions.add("train", talk(name, "A"))
+    versions.forget([3], {})
+    assert versions.undo().sha256 == versions.get(2).sha256
+    versions.forget([1, 2, 4], {})
+    with pytest.raises(BadInput, match="were forgotten"):
+        versions.undo()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "error", "words"),
+    [
+        ([1, 7, 9], NotFound, "There are no versions 7, 9."),
+        ([1, 3], BadInput, "Version 3 is the newest"),
+        ([1, 2], Conflict, "Version 2 is still in use."),
+        ([0], NotFound, "There is no version 0."),
+    ],
+)
+def test_what_cannot_be_forgotten_is_said_and_then_nothing_is(
+    versions: Versions, wanted: list[int], error: type[Exception], words: str
+) -> None:
+    versions.add("train", talk("two", "A"))
+    versions.add("train", talk("three", "A"))
+    before = everything_below(versions.place)
+    with pytest.raises(error, match=words) as caught:
+        versions.forget(wanted, {2: ("the run ferries",)})
+    assert error is not Conflict or "the run ferries" in str(caught.value)
+    assert everything_below(versions.place) == before
 
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=8).filter(str.strip)

@@ -1,0 +1,132 @@
+"""A part made of another one by some changes: ranges that stay are copied as bytes, in one pass, and not looked into.
+
+The index and the origins of the new part come from those of the old one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from array import array
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from backend.studio.part_writer import ContentHash
+from backend.studio.row_index import RowIndex, facts_of, index_of, keep_index
+from backend.studio.row_origins import keep_moved_origins
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Plan = Iterable[tuple[int | None, bytes | None]]
+"""What a part becomes, row by row: (5, None) keeps row 5, (5, line) replaces it, (None, line) is a new row.
+
+A row that is not named is left out.
+"""
+
+OnBytes = Callable[[int], None]
+"""Told how many bytes have just been written."""
+
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Changed:
+    """How many rows the part has now, and what became of those before."""
+
+    rows: int
+    added: int = 0
+    removed: int = 0
+    edited: int = 0
+
+
+@dataclass
+class _Rows:
+    """Of the new part: the old row that each one was (-1 for a new one), and size and facts of those written anew."""
+
+    sources: array[int] = field(default_factory=lambda: array("q"))
+    places: array[int] = field(default_factory=lambda: array("Q"))
+    sizes: array[int] = field(default_factory=lambda: array("Q"))
+    facts: array[int] = field(default_factory=lambda: array("H"))
+
+    def write(self, source: int | None, line: bytes) -> None:
+        self.places.append(len(self.sources))
+        self.sources.append(-1 if source is None else source)
+        self.sizes.append(len(line))
+        self.facts.append(facts_of(line))
+
+    def index(self, path: Path, old: RowIndex) -> RowIndex:
+        """Its arrays are made at once, however many rows there are."""
+        import numpy as np
+
+        sources, places = np.asarray(self.sources), np.asarray(self.places)
+        sizes, facts = np.diff(np.asarray(old.starts))[sources], np.asarray(old.facts)[sources]
+        sizes[places], facts[places] = self.sizes, self.facts
+        starts = np.zeros(len(sizes) + 1, np.uint64)
+        np.cumsum(sizes, out=starts[1:])
+        return RowIndex(path, _as_array("Q", starts), _as_array("H", facts))
+
+
+def write_changed(before: Path, after: Path, plan: Plan, content_hash: ContentHash, on_bytes: OnBytes) -> Changed:
+    """`after` must not exist yet; once this returns it is on the disk for good. Raises OSError, as for a full disk."""
+    old = index_of(before)
+    rows = _Rows()
+    added = edited = 0
+    with before.open("rb", buffering=0) as source, after.open("xb", buffering=0) as target:
+
+        def copy(first: int, last: int) -> None:
+            rows.sources.extend(range(first, last))
+            _copy_range(source, target, old.starts[first], old.starts[last], content_hash, on_bytes)
+
+        first = last = 0  # the rows that stay and are not copied yet
+        for number, line in plan:
+            if number is not None and line is None and number == last and last > first:
+                last += 1
+                continue
+            copy(first, last)
+            first = last = 0
+            if line is None:
+                first, last = number or 0, (number or 0) + 1
+                continue
+            rows.write(number, line)
+            _write(target, line, content_hash)
+            on_bytes(len(line))
+            added += number is None
+            edited += number is not None
+        copy(first, last)
+        os.fsync(target.fileno())
+    found = after.stat()
+    with suppress(OSError):  # they can be made again
+        keep_index(rows.index(after, old), found.st_mtime_ns, found.st_size)
+        keep_moved_origins(before, after, rows.sources)
+    return Changed(len(rows.sources), added, len(old) - (len(rows.sources) - added), edited)
+
+
+def _copy_range(
+    source: BinaryIO, target: BinaryIO, start: int, end: int, content_hash: ContentHash, on_bytes: OnBytes
+) -> None:
+    source.seek(start)
+    while start < end:
+        piece = source.read(min(_PIECE, end - start))
+        if not piece:
+            raise OSError(errno.EIO, "The file is shorter than it was", source.name)
+        _write(target, piece, content_hash)
+        start += len(piece)
+        on_bytes(len(piece))
+
+
+def _write(target: BinaryIO, piece: bytes, content_hash: ContentHash) -> None:
+    """All of it: an unbuffered file may take a part, as at the end of a disk."""
+    content_hash.update(piece)
+    written = target.write(piece)
+    while written < len(piece):
+        written += target.write(memoryview(piece)[written:])
+
+
+def _as_array(kind: str, values: np.ndarray) -> array[int]:
+    made = array(kind)
+    made.frombytes(values.tobytes())
+    return made
