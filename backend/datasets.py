@@ -54,6 +54,7 @@ from backend.studio.mapping import Mappings
 from backend.studio.rated_chats import RatedChats
 from backend.studio.row_origins import origins_of
 from backend.studio.row_search import EVERY_ROW, find_rows
+from backend.studio.running_work import OnProgress
 from backend.studio.saving import RowSet
 from backend.studio.token_view import RenderedRow, TokenViews
 from backend.studio.tokens import TokenMeasurement
@@ -328,21 +329,29 @@ class Datasets:
         """The files that the part's rows came from; none where it is not known."""
         return tuple(origins_of(self._part(dataset_id, part)).names)
 
-    def examine(self, dataset_id: str) -> Examination:
-        """The checks of the current version's content: started when needed, and how far they are."""
+    def examine(self, dataset_id: str, *, again: bool = False) -> Examination:
+        """The checks of the current version's content: started when needed, and how far they are.
+
+        A failure stays until it is asked for `again`.
+        """
         dataset = self.get(dataset_id)
         folder = self._examinations / f"{dataset.id}-v{dataset.version}"
+        if again:
+            examination.forget_examination(folder)
         found = examination.read_examination(folder)
         if found.phase == "waiting" and not folder.exists():
             examination.start_examination(folder, self._parts(dataset), cache=self._cache)
             found = examination.read_examination(folder)
         return found
 
-    def apply_decisions(self, dataset_id: str, decisions: Mapping[str, Decision]) -> Version:
+    def apply_decisions(
+        self, dataset_id: str, decisions: Mapping[str, Decision], on_progress: OnProgress = lambda done: None
+    ) -> Version:
         """Rows with these findings are put right or left out, in a new version."""
         dataset = self.get(dataset_id)
         found = examination.examine(self._parts(dataset), decisions=decisions, cache=self._cache)
-        return content_decisions.apply_decisions(self.versions(dataset_id), found, decisions, based_on=dataset.version)
+        versions = self.versions(dataset_id).telling(on_progress)
+        return content_decisions.apply_decisions(versions, found, decisions, based_on=dataset.version)
 
     def measure_tokens(self, dataset_id: str, base_model: str, *, again: bool = False) -> TokenMeasurement:
         """Tokens of all rows by the model's own tokenizer: an estimate at once, then all. Call it repeatedly to watch.
@@ -359,7 +368,12 @@ class Datasets:
         return token_findings.findings(counted.table, max_length) if counted.table else ()
 
     def apply_length_decisions(
-        self, dataset_id: str, base_model: str, max_length: int, decisions: Mapping[str, Decision]
+        self,
+        dataset_id: str,
+        base_model: str,
+        max_length: int,
+        decisions: Mapping[str, Decision],
+        on_progress: OnProgress = lambda done: None,
     ) -> Version:
         """Rows with these findings are shortened or left out, in a new version; the current one when none changes.
 
@@ -375,13 +389,20 @@ class Datasets:
             )
         titles = [one.title for one in token_findings.findings(table, max_length) if one.code in decisions]
         summary = _("Checks: {what}").format(what="; ".join(titles))
+        versions = self.versions(dataset_id).telling(on_progress)
         return length_decisions.apply_length_decisions(
-            self.versions(dataset_id), table, max_length, decisions, summary, based_on=dataset.version
+            versions, table, max_length, decisions, summary, based_on=dataset.version
         )
 
     def explain(self, base_model: str, messages: Sequence[Message], max_length: int) -> RenderedRow:
         """A row as the model sees it: token by token, what is learnt and what is cut."""
         return self._views.view(self._resolve(base_model)).explain(messages, max_length)
+
+    def get_ready_to_explain(self, base_model: str) -> bool:
+        """Begin what `explain` needs, without waiting; whether an answer comes at once by now."""
+        view = self._views.view(self._resolve(base_model))
+        view.warm_up()
+        return view.is_ready
 
     def export(self, dataset_id: str, part: str, kind: str, target: Path | None = None) -> bytes | Path:
         """The part as a file of the format `kind` (jsonl, parquet): written to `target`, or given as bytes."""
