@@ -9,6 +9,7 @@ import typer
 from backend.cli.data_add import add
 from backend.cli.data_check import check
 from backend.cli.data_convert import convert, split
+from backend.cli.data_forget import forget
 from backend.cli.data_stats import stats
 from backend.cli.data_versions import DatasetName, diff, export, list_versions, undo
 from backend.cli.output import AsJson, desk, show, table
@@ -26,6 +27,7 @@ def add_to(group: typer.Typer) -> None:
     group.command("versions")(list_versions)
     group.command("diff")(diff)
     group.command("undo")(undo)
+    group.command("forget")(forget)
     group.command("export")(export)
     group.command("delete")(delete)
 

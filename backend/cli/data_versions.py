@@ -50,7 +50,7 @@ def diff(
     """Rows that differ between two versions."""
     versions = _versions(desk().datasets.find(dataset))
     last = after or versions.current.number
-    first = before or max(1, last - 1)
+    first = before or versions.before(last) or last
     changes = versions.diff(first, last, limit)
     value = {"before": first, "after": last, "changes": changes}
     show(as_json, value, *_changes_in_words(changes, first, last))

@@ -193,6 +193,26 @@ def test_versions_are_listed_compared_and_undone(run: Run, good: str, home: Path
     assert run("data", "show", "Mine")[1]["dataset"]["version"] == 4
 
 
+def test_old_versions_are_forgotten_and_what_cannot_be_is_said(run: Run, good: str, home: Path) -> None:
+    added = run("data", "add", good, "--name", "Mine")[1]
+    versions = Versions(home / "datasets" / added["id"])
+    for number in range(4):
+        versions.edit("train", number, (Message("user", "Q"), Message("assistant", "Changed.")))
+    for wrong in ((), ("--keep", "0"), ("--keep", "1", "--versions", "1"), ("--versions", "x"), ("--versions", "3-1")):
+        assert run("data", "forget", "Mine", *wrong)[0] == 2
+    status, said = run("data", "forget", "Mine", "--versions", "1,7-9")
+    assert status == 3 and "no versions 7, 8, 9" in said["error"]["what"] and "1, 2, 3, 4, 5" in said["error"]["why"]
+    assert run("data", "forget", "Mine", "--versions", "5")[1]["error"]["code"] == "newest_version"
+    status, would = run("data", "forget", "Mine", "--keep", "2", "--dry-run")
+    assert (status, would["would_forget"], would["forgotten"]) == (0, [1, 2, 3], []) and would["bytes"] > 0
+    assert len(versions.list()) == 5
+    status, done = run("data", "forget", "Mine", "--keep", "2")
+    assert (status, done["forgotten"], done["bytes"]) == (0, [1, 2, 3], would["bytes"])
+    assert [one["number"] for one in run("data", "versions", "Mine")[1]["versions"]] == [5, 4]
+    assert run("data", "forget", "Mine", "--keep", "2")[1]["forgotten"] == []
+    assert run("data", "diff", "Mine")[1]["before"] == 4
+
+
 def test_a_dataset_is_exported_as_files(run: Run, good: str, tmp_path: Path) -> None:
     added = run("data", "add", good)[1]
     status, made = run("data", "export", added["id"], "-o", str(tmp_path / "out.jsonl"))
