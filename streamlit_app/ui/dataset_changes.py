@@ -1,9 +1,13 @@
-"""A change of a saved dataset makes a version at once. What was done last is said, with Undo beside it."""
+"""A change of a saved dataset makes a version: at once, or with progress where there is much to write.
+
+What was done last is said, with Undo beside it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import streamlit as st
 
@@ -11,9 +15,17 @@ from backend.datasets import Datasets
 from backend.domain import Dataset
 from backend.domain_datasets import Version
 from backend.i18n import _
+from backend.studio.running_work import OnProgress, Running, RunningWork
 from streamlit_app import session
-from streamlit_app.ui import errors
+from streamlit_app.ui import errors, numbers
 from streamlit_app.ui.safe_text import plain
+
+AT_ONCE_BYTES = 32_000_000
+"""Up to here a new version takes less than a second, and is waited for."""
+AT_ONCE_SECONDS = 0.2
+
+Action = Callable[[OnProgress], Version]
+Finish = Callable[[Running[Version]], None]
 
 
 @dataclass(frozen=True)
@@ -23,8 +35,46 @@ class LastChange:
     text: str
 
 
+@dataclass(frozen=True)
+class Pending:
+    """A change that this session has begun, and what is to be done once it is over."""
+
+    running: Running[Version]
+    finish: Finish
+
+
+@st.cache_resource(show_spinner=False)
+def _work() -> RunningWork:
+    """Of all sessions: another window sees that a dataset is being changed."""
+    return RunningWork()
+
+
+def begin(dataset: Dataset, action: Action, finish: Finish) -> None:
+    """For callbacks. `finish` gets the change when it is over: now, or in a later run of the page."""
+    running = errors.act(_work().begin, dataset.id, action)
+    if running is None:
+        return
+    pending = Pending(running, finish)
+    size = sum(Path(path).stat().st_size for path in (dataset.train_path, dataset.eval_path))
+    if running.wait(None if size <= AT_ONCE_BYTES else AT_ONCE_SECONDS):
+        _end(pending)
+    else:
+        _all_pending()[dataset.id] = pending
+
+
+def act(dataset: Dataset, action: Action, what: str) -> None:
+    """For callbacks: what was done is said, or the error is shown at the top of the page."""
+
+    def finish(running: Running[Version]) -> None:
+        version = errors.act(running.result)
+        if version is not None:
+            changed(dataset, version, what)
+
+    begin(dataset, action, finish)
+
+
 def changed(dataset: Dataset, version: Version, what: str) -> None:
-    """Say it, in the callback that made the version. One that changed nothing is no version of its own."""
+    """Say it. A change that changed nothing is no version of its own."""
     if version.number == dataset.version:
         errors.say(_("Nothing was changed."))
         return
@@ -33,11 +83,45 @@ def changed(dataset: Dataset, version: Version, what: str) -> None:
     errors.say(text)
 
 
-def act(dataset: Dataset, action: Callable[[], Version], what: str) -> None:
-    """For `on_click`: an error is shown at the top of the page."""
-    version = errors.act(action)
-    if version is not None:
-        changed(dataset, version, what)
+def _all_pending() -> dict[str, Pending]:
+    """By dataset."""
+    found: dict[str, Pending] = st.session_state.setdefault(session.PENDING_CHANGES, {})
+    return found
+
+
+def _end(pending: Pending) -> None:
+    session.forget_overview()
+    pending.finish(pending.running)
+
+
+def show_running(dataset: Dataset) -> bool:
+    """Whether a change goes on, whoever began it; then its progress is shown."""
+    goes_on = _work().get(dataset.id) is not None
+    pending = _all_pending().get(dataset.id)
+    if pending is not None and pending.running.is_over:
+        del _all_pending()[dataset.id]
+        _end(pending)
+        st.rerun()
+    if goes_on:
+        _watch(dataset)
+    return goes_on
+
+
+@st.fragment(run_every="0.5s")
+def _watch(dataset: Dataset) -> None:
+    running = _work().get(dataset.id)
+    if running is None:
+        st.rerun()
+    with st.container(border=True, key="running_change"):
+        text = _("Writing version {number} of {n} examples…").format(
+            number=dataset.version + 1, n=numbers.count(dataset.train_rows + dataset.eval_rows)
+        )
+        st.progress(min(1.0, running.done), text)
+        st.caption(
+            _(
+                "Until it is done the examples stay as they are. It goes on when you leave this page. Updated {time}"
+            ).format(time=numbers.clock())
+        )
 
 
 def show_last(datasets: Datasets, dataset: Dataset) -> None:
@@ -53,7 +137,12 @@ def show_last(datasets: Datasets, dataset: Dataset) -> None:
 
 
 def _undo(datasets: Datasets, dataset: Dataset, version: int) -> None:
-    made = errors.act(datasets.versions(dataset.id).undo, based_on=version)
-    st.session_state.pop(session.LAST_CHANGE, None)
-    if made is not None:
-        errors.say(_("Undone. Version {number}.").format(number=made.number))
+    versions = datasets.versions(dataset.id)
+
+    def finish(running: Running[Version]) -> None:
+        made = errors.act(running.result)
+        st.session_state.pop(session.LAST_CHANGE, None)
+        if made is not None:
+            errors.say(_("Undone. Version {number}.").format(number=made.number))
+
+    begin(dataset, lambda tell: versions.telling(tell).undo(based_on=version), finish)

@@ -30,13 +30,25 @@ def _show_texts(datasets: Datasets, dataset: Dataset) -> None:
         _watch(datasets, dataset)
     elif found.failure:
         errors.show_failure(found.failure)
+        st.button(
+            _("Try again"),
+            key="examine_again",
+            icon=":material/replay:",
+            on_click=errors.act,
+            args=(datasets.examine, dataset.id),
+            kwargs={"again": True},
+        )
     elif not found.findings:
         st.success(_("Nothing stands out. These examples are fit to train with."), icon=":material/check_circle:")
     else:
         label = ngettext("{n} finding in version {version}", "{n} findings in version {version}", len(found.findings))
         st.caption(label.format(n=len(found.findings), version=dataset.version))
         dataset_findings.show(
-            dataset, found.findings, lambda chosen: datasets.apply_decisions(dataset.id, chosen), key="checks"
+            dataset,
+            found.findings,
+            lambda chosen, tell: datasets.apply_decisions(dataset.id, chosen, tell),
+            datasets.versions(dataset.id).kept_findings(),
+            key="checks",
         )
 
 
@@ -53,9 +65,12 @@ def _watch(datasets: Datasets, dataset: Dataset) -> None:
 
 def _show_what_changed(datasets: Datasets, dataset: Dataset) -> None:
     last = st.session_state.get(session.LAST_CHANGE)
-    if last is None or (last.dataset_id, last.version) != (dataset.id, dataset.version) or dataset.version < 2:
+    if last is None or (last.dataset_id, last.version) != (dataset.id, dataset.version):
+        return
+    before = datasets.versions(dataset.id).before(dataset.version)
+    if before is None:
         return
     opened = st.expander(_("What changed"), key="checks_changed", on_change="rerun")
     if opened.open:
         with opened, errors.shown():
-            show_difference(datasets, dataset, dataset.version - 1, dataset.version, "checks")
+            show_difference(datasets, dataset, before, dataset.version, "checks")

@@ -12,6 +12,7 @@ from backend.domain import Dataset, Failure, Message, Role
 from backend.domain_datasets import Version
 from backend.errors import Conflict, PhiDeskError
 from backend.i18n import _
+from backend.studio.running_work import OnProgress, Running
 from streamlit_app import session
 from streamlit_app.ui import dataset_address, dataset_changes, errors
 from streamlit_app.ui.keyboard import primary_shortcut
@@ -162,8 +163,17 @@ def _save(datasets: Datasets, dataset: Dataset, edited: Edited) -> None:
     _keep(edited)
     before = edited.theirs if edited.theirs is not None else edited.before
     edited.failure = edited.theirs = None
+    messages = edited.messages()
+
+    def save(tell: OnProgress) -> Version:
+        return change_row(datasets, dataset, edited.part, edited.number, before, messages, tell)
+
+    dataset_changes.begin(dataset, save, lambda running: _saved(datasets, dataset, edited, running))
+
+
+def _saved(datasets: Datasets, dataset: Dataset, edited: Edited, running: Running[Version]) -> None:
     try:
-        version = change_row(datasets, dataset, edited.part, edited.number, before, edited.messages())
+        version = running.result()
     except Conflict as clash:
         edited.theirs = _row(datasets, dataset, edited.part, edited.number)
         if edited.theirs is None:  # it is gone: what was typed can still be saved as a new one
@@ -191,12 +201,13 @@ def change_row(
     number: int | None,
     before: Sequence[Message],
     after: Sequence[Message] | None,
+    on_progress: OnProgress,
 ) -> Version:
     """Replace a row, leave it out (`after` is None) or add one (`number` is None).
 
     Raises Conflict when the row is no longer as it was looked at, BadInput for a conversation that breaks the rules.
     """
-    versions = datasets.versions(dataset.id)
+    versions = datasets.versions(dataset.id).telling(on_progress)
     current = versions.current.number
     if number is None:
         return versions.add(part, after or (), based_on=current)

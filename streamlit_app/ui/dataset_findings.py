@@ -1,4 +1,4 @@
-"""Findings of a saved dataset as cards: what is decided there makes a new version at once, or is left as it is."""
+"""Findings of a saved dataset as cards: what is decided there makes a new version, or is kept as "left as it is"."""
 
 from __future__ import annotations
 
@@ -10,25 +10,30 @@ import streamlit as st
 from backend.domain import Dataset
 from backend.domain_datasets import Decision, Finding, Version
 from backend.i18n import _, ngettext
-from streamlit_app import session
+from backend.studio.kept_findings import KeptFindings
+from backend.studio.running_work import OnProgress
 from streamlit_app.ui import dataset_address, dataset_changes
 from streamlit_app.ui.findings_view import show_findings
 from streamlit_app.ui.safe_text import plain
 
-Apply = Callable[[Mapping[str, Decision]], Version]
+Apply = Callable[[Mapping[str, Decision], OnProgress], Version]
 
 
-def show(dataset: Dataset, findings: Sequence[Finding], apply: Apply, *, key: str) -> None:
-    kept = _kept(dataset)
+def show(dataset: Dataset, findings: Sequence[Finding], apply: Apply, kept: KeptFindings, *, key: str) -> None:
+    by_code = {one.code: one for one in findings}
 
     def decide(decisions: Mapping[str, Decision | None]) -> None:
         for code, decision in decisions.items():
-            (kept.add if decision is Decision.KEEP else kept.discard)(code)
+            if decision is Decision.KEEP:
+                kept.keep(by_code[code])
+            elif decision is None:
+                kept.take_back(code)
         wanted = {code: one for code, one in decisions.items() if one in (Decision.FIX, Decision.SKIP)}
         if wanted:
-            dataset_changes.changed(dataset, apply(wanted), _what(wanted, findings))
+            dataset_changes.act(dataset, lambda tell: apply(wanted, tell), _what(wanted, findings))
 
-    show_findings([_with_kept(one, kept) for one in findings], decide, key=key)
+    with_kept = [replace(one, decision=Decision.KEEP if kept.holds(one) else None) for one in findings]
+    show_findings(with_kept, decide, key=key)
     for finding in findings:
         _show_link(finding)
 
@@ -52,16 +57,6 @@ def _show_link(finding: Finding) -> None:
         on_click=dataset_address.go,
         kwargs={"view": "examples", "part": part, "finding": finding.code, "example": None},
     )
-
-
-def _kept(dataset: Dataset) -> set[str]:
-    """The findings that this person left as they are, until another version is looked at."""
-    all_kept: dict[tuple[str, int], set[str]] = st.session_state.setdefault(session.KEPT_FINDINGS, {})
-    return all_kept.setdefault((dataset.id, dataset.version), set())
-
-
-def _with_kept(finding: Finding, kept: set[str]) -> Finding:
-    return replace(finding, decision=Decision.KEEP if finding.code in kept else None)
 
 
 def _what(decisions: Mapping[str, Decision], findings: Sequence[Finding]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from backend.datasets import Datasets
-from backend.domain import Dataset
+from backend.domain import Dataset, Failure
 from backend.domain_datasets import Finding
 from backend.errors import PhiDeskError
 from backend.i18n import _
@@ -19,7 +19,7 @@ def show(datasets: Datasets, dataset: Dataset) -> None:
     base = choose_base()
     counted = datasets.measure_tokens(dataset.id, base)
     if counted.failure:
-        errors.show_failure(counted.failure)
+        show_failed_count(datasets, dataset, base, counted.failure)
         return
     if not counted.is_final or counted.table is None:
         _watch(datasets, dataset, base)
@@ -35,8 +35,22 @@ def show(datasets: Datasets, dataset: Dataset) -> None:
     dataset_findings.show(
         dataset,
         found,
-        lambda chosen: datasets.apply_length_decisions(dataset.id, base, length, chosen),
+        lambda chosen, tell: datasets.apply_length_decisions(dataset.id, base, length, chosen, tell),
+        datasets.versions(dataset.id).kept_findings(f"{base} {length}"),
         key="lengths",
+    )
+
+
+def show_failed_count(datasets: Datasets, dataset: Dataset, base: str, failure: Failure) -> None:
+    """Why the tokens could not be counted, and another try."""
+    errors.show_failure(failure)
+    st.button(
+        _("Count again"),
+        key="count_again",
+        icon=":material/replay:",
+        on_click=errors.act,
+        args=(datasets.measure_tokens, dataset.id, base),
+        kwargs={"again": True},
     )
 
 

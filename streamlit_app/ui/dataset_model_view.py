@@ -9,12 +9,13 @@ import pandas as pd
 import streamlit as st
 
 from backend.datasets import Datasets
-from backend.domain import Dataset
+from backend.domain import Dataset, Message
 from backend.i18n import _
 from streamlit_app.ui import dataset_address, marked_text, numbers
 from streamlit_app.ui.dataset_base import choose_base, choose_length
 from streamlit_app.ui.dataset_examples import choose_part
-from streamlit_app.ui.dataset_row import choose_number
+from streamlit_app.ui.dataset_lengths import show_failed_count
+from streamlit_app.ui.dataset_row import choose_number, show_chat
 from streamlit_app.ui.marked_text import Mark, Piece
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ LEGEND = (
 def show(datasets: Datasets, dataset: Dataset) -> None:
     st.caption(_("Of each example the model reads everything, and learns to write the marked part."))
     base = choose_base()
+    datasets.get_ready_to_explain(base)
     part = choose_part(dataset)
     rows = dataset.train_rows if part == "train" else dataset.eval_rows
     number = dataset_address.example(rows) or 0
@@ -44,15 +46,34 @@ def show(datasets: Datasets, dataset: Dataset) -> None:
     found = datasets.page(dataset.id, part, number, 1).rows
     if not found:
         return
-    table = datasets.measure_tokens(dataset.id, base).table
-    if table:
-        length = choose_length(table)
+    messages = found[0][1].messages
+    if not datasets.get_ready_to_explain(base):
+        _wait_for_first(datasets, base, messages)
+    counted = datasets.measure_tokens(dataset.id, base)
+    if counted.failure:
+        show_failed_count(datasets, dataset, base, counted.failure)
+    if counted.table:
+        length = choose_length(counted.table)
     else:
         length = WITHOUT_FIGURES
         st.caption(_("Shown up to {n} tokens, until all examples are counted.").format(n=numbers.count(length)))
     with st.spinner(_("Reading with the model's own words…"), show_time=True):
-        row = datasets.explain(base, found[0][1].messages, length)
+        row = datasets.explain(base, messages, length)
     show_rendered(row, length)
+
+
+def _wait_for_first(datasets: Datasets, base: str, messages: tuple[Message, ...]) -> None:
+    """The example as it is, until the model's tokenizer has begun. The counting of all examples, which would take the
+    processors from it, comes afterwards.
+    """
+    meanwhile = st.empty()
+    with (
+        meanwhile.container(key="first_look"),
+        st.spinner(_("Getting the model's tokenizer ready. The first example takes some seconds…"), show_time=True),
+    ):
+        show_chat(messages)
+        datasets.explain(base, messages, WITHOUT_FIGURES)
+    meanwhile.empty()
 
 
 def show_rendered(row: RenderedRow, length: int) -> None:

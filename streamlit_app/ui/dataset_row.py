@@ -8,6 +8,7 @@ from backend.datasets import Datasets
 from backend.domain import Dataset, Message
 from backend.domain_datasets import Row, Version
 from backend.i18n import _
+from backend.studio.running_work import OnProgress
 from streamlit_app.ui import dataset_address, dataset_changes, dataset_edit, numbers
 from streamlit_app.ui.safe_text import MAX_FORMATTED, formatted, plain
 
@@ -82,8 +83,8 @@ def show_chat(messages: tuple[Message, ...]) -> None:
 def _delete(datasets: Datasets, dataset: Dataset, part: str, number: int, row: Row) -> None:
     """A change by somebody else in the meantime counts only where it touched this row."""
 
-    def delete() -> Version:
-        return dataset_edit.change_row(datasets, dataset, part, number, row.messages, None)
+    def delete(tell: OnProgress) -> Version:
+        return dataset_edit.change_row(datasets, dataset, part, number, row.messages, None, tell)
 
     dataset_changes.act(dataset, delete, _("Example {number} deleted.").format(number=number + 1))
     dataset_address.go(example=None)

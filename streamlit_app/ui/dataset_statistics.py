@@ -11,8 +11,9 @@ from backend.datasets import Datasets
 from backend.domain import Dataset
 from backend.errors import PhiDeskError
 from backend.i18n import _, ngettext
-from streamlit_app.ui import errors, numbers, token_charts
+from streamlit_app.ui import numbers, token_charts
 from streamlit_app.ui.dataset_base import choose_base, choose_length
+from streamlit_app.ui.dataset_lengths import show_failed_count
 from streamlit_app.ui.safe_text import plain
 
 if TYPE_CHECKING:
@@ -24,9 +25,8 @@ SHOWN_TURNS = 12
 def show(datasets: Datasets, dataset: Dataset) -> None:
     base = choose_base()
     counted = datasets.measure_tokens(dataset.id, base)
-    if counted.phase == "failed":
-        if counted.failure:
-            errors.show_failure(counted.failure)
+    if counted.failure:
+        show_failed_count(datasets, dataset, base, counted.failure)
         return
     if not counted.is_final:
         _watch(datasets, dataset, base, had_table=counted.table is not None)

@@ -10,7 +10,8 @@ from backend.datasets import Datasets
 from backend.domain import Dataset, Message
 from backend.domain_datasets import Change, Version
 from backend.i18n import _, ngettext
-from streamlit_app.ui import dataset_changes, errors, marked_text, numbers
+from backend.studio.running_work import OnProgress
+from streamlit_app.ui import dataset_changes, dataset_forgetting, errors, marked_text, numbers
 from streamlit_app.ui.dataset_edit import ROLES
 from streamlit_app.ui.marked_text import Mark, Piece
 from streamlit_app.ui.safe_text import plain
@@ -25,15 +26,19 @@ def show(datasets: Datasets, dataset: Dataset) -> None:
     st.caption(
         _("Every change makes a new version. Old ones stay as they are, and runs keep the one they learned from.")
     )
+    dataset_forgetting.show(datasets, dataset, versions)
     page = int(st.session_state.get("versions_page", 1))
     shown = versions[(page - 1) * PAGE_VERSIONS : page * PAGE_VERSIONS]
+    numbers_there = [version.number for version in versions]
     for version in shown:
-        _show_version(datasets, dataset, version)
+        before = next((number for number in numbers_there if number < version.number), None)
+        _show_version(datasets, dataset, version, before)
     if len(versions) > PAGE_VERSIONS:
         st.pagination(-(-len(versions) // PAGE_VERSIONS), key="versions_page")
 
 
-def _show_version(datasets: Datasets, dataset: Dataset, version: Version) -> None:
+def _show_version(datasets: Datasets, dataset: Dataset, version: Version, before: int | None) -> None:
+    """`before` is the version before it that is there."""
     is_current = version.number == dataset.version
     with st.container(border=True, gap="small", key=f"version_{version.number}"):
         with st.container(
@@ -58,11 +63,11 @@ def _show_version(datasets: Datasets, dataset: Dataset, version: Version) -> Non
                 on_click=_revert,
                 args=(datasets, dataset, version.number),
             )
-        if version.number > 1:
+        if before is not None:
             opened = st.expander(_("What changed"), key=f"changes_{version.number}", on_change="rerun")
             if opened.open:
                 with opened, errors.shown():
-                    show_difference(datasets, dataset, version.number - 1, version.number, str(version.number))
+                    show_difference(datasets, dataset, before, version.number, str(version.number))
 
 
 def changes_in_short(version: Version) -> str:
@@ -127,7 +132,7 @@ def _pieces(messages: Sequence[Message], contents: Sequence[Sequence[Piece]]) ->
 
 
 def _revert(datasets: Datasets, dataset: Dataset, number: int) -> None:
-    def revert() -> Version:
-        return datasets.versions(dataset.id).revert(number, based_on=dataset.version)
+    def revert(tell: OnProgress) -> Version:
+        return datasets.versions(dataset.id).telling(tell).revert(number, based_on=dataset.version)
 
     dataset_changes.act(dataset, revert, _("Back to version {number}.").format(number=number))

@@ -49,6 +49,8 @@ def show_dataset(datasets: Datasets, dataset: Dataset) -> None:
         )
     )
     _show_figures(dataset)
+    if dataset_changes.show_running(dataset):
+        return
     _show_actions(datasets, dataset)
     section = _choose_section()
     dataset_changes.show_last(datasets, dataset)

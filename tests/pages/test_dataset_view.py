@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st_
 from streamlit.testing.v1 import AppTest
 
-from backend.domain import Dataset, Message
+from backend.domain import BUILT_IN_MODEL, Dataset, Message
+from backend.errors import NotFound
+from backend.studio import background_process
+from backend.studio.file_lock import locked
 from backend.studio.token_table import Bin
-from streamlit_app.ui import dataset_export, marked_text, text_changes, token_charts
+from streamlit_app.ui import dataset_changes, dataset_export, marked_text, text_changes, token_charts
 from streamlit_app.ui.dataset_base import lengths_for
 from streamlit_app.ui.marked_text import Mark, Piece
 from tests.contract.waiting import wait_until
@@ -47,6 +51,10 @@ def row(desk: FakeDesk, dataset: Dataset, number: int, part: str = "train") -> t
 
 def table(page: AppTest) -> list[int]:
     return list(page.dataframe[0].value["Example"])
+
+
+def progress(page: AppTest) -> str:
+    return "\n".join(element.proto.text for element in page.get("progress"))
 
 
 def write(page: AppTest, text: str, turn: int = 1) -> AppTest:
@@ -174,6 +182,41 @@ def test_a_change_of_another_example_in_another_window_is_no_clash(
     assert row(desk, plain, 50) == row(desk, plain, 7)
 
 
+def test_a_change_of_much_shows_its_progress_and_is_told_when_it_is_done(
+    open_page: Open, desk: FakeDesk, plain: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset_changes, "AT_ONCE_BYTES", 0)
+    place = desk.datasets.versions(plain.id).place
+    page = open_page("dataset", dataset=plain.id, example="3")
+    page.button(key="edit_row").click().run()
+    with locked(place / ".lock"):  # nobody can finish a change meanwhile
+        write(page, "Mine.")
+        assert "Writing version 2 of 120 examples" in progress(page)
+        assert {"train_with", "save_example"}.isdisjoint({button.key for button in page.button})
+        other = open_page("dataset", dataset=plain.id, view="versions")
+        assert "Writing version 2 of 120 examples" in progress(other)
+    wait_until(lambda: desk.datasets.get(plain.id).version == 2, "the change is made")
+    wait_until(lambda: dataset_changes._work().get(plain.id) is None, "its thread ends")
+    page.run()
+    assert "Example 3 changed. Version 2." in texts(page)
+    assert "Mine." in texts(page)
+    assert not page.exception
+
+
+def test_a_clash_of_a_change_with_progress_loses_nothing_typed(
+    open_page: Open, desk: FakeDesk, plain: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset_changes, "AT_ONCE_BYTES", 0)
+    page = open_page("dataset", dataset=plain.id, example="3")
+    page.button(key="edit_row").click().run()
+    desk.datasets.versions(plain.id).edit("train", 2, row(desk, plain, 7))
+    write(page, "Mine.")
+    wait_until(lambda: dataset_changes._work().get(plain.id) is None, "its thread ends")
+    page.run()
+    assert "Example 3 was changed in another window." in texts(page)
+    assert page.text_area(key="turn_text_1").value == "Mine."
+
+
 def test_a_clash_is_said_and_what_was_typed_can_still_be_saved(open_page: Open, desk: FakeDesk, plain: Dataset) -> None:
     page = open_page("dataset", dataset=plain.id, example="3")
     page.button(key="edit_row").click().run()
@@ -221,6 +264,32 @@ def test_versions_are_listed_with_what_changed_and_lead_back(open_page: Open, de
     assert desk.datasets.get(plain.id).sha256 == plain.sha256
 
 
+def test_old_versions_are_forgotten_but_for_the_newest_and_those_in_use(
+    open_page: Open, desk: FakeDesk, plain: Dataset
+) -> None:
+    page = open_page("dataset", dataset=plain.id, view="versions")
+    assert "forget_versions" not in {button.key for button in page.button}
+    versions = desk.datasets.versions(plain.id)
+    for number in range(3):
+        versions.edit("train", number, row(desk, plain, 7))
+    run = desk.training.start(desk.training.spec("![x](http://evil.example) run", plain.id, BUILT_IN_MODEL))
+    versions.edit("train", 3, row(desk, plain, 7))
+    page = open_page("dataset", dataset=plain.id, view="versions")
+    page.session_state["forget"] = True
+    page.run()
+    page.number_input(key="forget_keep").set_value(1).run()
+    [stays] = [element.value for element in page.markdown if "stays too" in element.value]
+    assert stays.startswith("- Version 4 stays too: the run \\!\\[x\\]")
+    button = page.button(key="forget_versions")
+    assert button.label.startswith("Forget 3 versions, frees ")
+    button.click().run()
+    assert "Versions 1, 2, 3 are removed from this computer for good." in texts(page)
+    page.button(key="forget_yes").click().run()
+    assert [one.number for one in versions.list()] == [5, 4]
+    assert Path(run.spec.train_path).exists()
+    assert not page.exception
+
+
 def test_fixing_a_finding_makes_a_version_that_undo_takes_back(open_page: Open, desk: FakeDesk) -> None:
     rows = [messages(f"How do I reach counter {n}?", f"By tram {n}, then up the stairs.") for n in range(60)]
     rows[4] = messages("Whom do I write to?", "Write to ada.lovelace@contoso.com today.")
@@ -230,12 +299,17 @@ def test_fixing_a_finding_makes_a_version_that_undo_takes_back(open_page: Open, 
     page = open_page("dataset", dataset=dataset.id, view="checks")
     page.button(key=f"checks_keep_{mail.code}").click().run()
     assert desk.datasets.get(dataset.id).version == 1
+    desk.datasets.versions(dataset.id).add("train", row(desk, dataset, 0))
+    wait_until(lambda: desk.datasets.examine(dataset.id).phase == "done", "the checks end")
+    page = open_page("dataset", dataset=dataset.id, view="checks")  # another session, another version
     page.button(key=f"checks_undo_{mail.code}").click().run()
+    desk.datasets.versions(dataset.id).undo()
+    page = open_page("dataset", dataset=dataset.id, view="checks")
     page.button(key=f"show_finding_{mail.code}").click().run()
     assert table(page) == [5]
     page.segmented_control(key="dataset_view").set_value("checks").run()
     page.button(key=f"checks_fix_{mail.code}").click().run()
-    assert "Version 2." in texts(page)
+    assert "Version 4." in texts(page)
     assert "contoso" not in row(desk, dataset, 4)[1].content
     page.button(key="undo_change").click().run()
     assert "contoso" in row(desk, dataset, 4)[1].content
@@ -267,6 +341,32 @@ def test_the_model_s_view_and_the_statistics_come_from_the_model_s_own_tokenizer
     assert "Pier 0." in marked
     assert "<|assistant|>" in words
     assert not page.exception
+
+
+def test_a_count_that_was_killed_is_begun_again_from_the_page(open_page: Open, desk: FakeDesk, plain: Dataset) -> None:
+    desk.datasets.measure_tokens(plain.id, "phidesk/tiny-phi3")
+    [work] = (desk.datasets.folder / ".cache" / "tokens" / "work").iterdir()
+    os.kill(json.loads((work / "process.json").read_bytes())["pid"], 9)
+    wait_until(lambda: desk.datasets.measure_tokens(plain.id, "phidesk/tiny-phi3").is_final, "it has failed")
+    for view in ("statistics", "checks", "model"):
+        page = open_page("dataset", dataset=plain.id, view=view)
+        assert "The work ended without a word." in texts(page), view
+    page.button(key="count_again").click().run()
+    assert "count_again" not in {button.key for button in page.button}
+    wait_until(
+        lambda: desk.datasets.measure_tokens(plain.id, "phidesk/tiny-phi3").phase == "done", "it is counted", 120
+    )
+
+
+def test_checks_that_failed_are_made_again_from_the_page(open_page: Open, desk: FakeDesk, plain: Dataset) -> None:
+    desk.datasets.examine(plain.id)
+    [folder] = (desk.datasets.folder / ".examinations").iterdir()
+    background_process.tell_failure(folder, NotFound("The file was away.", code="examination_failed"))
+    page = open_page("dataset", dataset=plain.id, view="checks")
+    assert "The file was away." in texts(page)
+    page.button(key="examine_again").click().run()
+    assert "The file was away." not in texts(page)
+    assert desk.datasets.examine(plain.id).phase == "done"
 
 
 def test_a_file_is_exported_to_this_computer_when_it_is_too_large_to_download(
