@@ -20,6 +20,7 @@ from backend.studio.set_checks import (
     Facts,
     Observed,
     Place,
+    find_conflicts,
     find_copies,
     find_leaks,
     find_lengths,
@@ -73,7 +74,7 @@ def look_at(
     )
     found = list(gathered.found)
     for part in range(len(paths)):
-        found += find_copies(facts, part) + find_lengths(facts, part)
+        found += find_copies(facts, part) + find_conflicts(facts, part) + find_lengths(facts, part)
     found += find_too_few(facts, train) + find_uneven_answers(facts, train)
     if held_out is not None:
         found += find_leaks(facts, train, held_out)

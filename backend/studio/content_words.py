@@ -37,7 +37,7 @@ def describe_content(code: str, count: int, figures: Mapping[str, float]) -> Con
         return _too_few(count)
     if code in {codes.ONE_ANSWER, codes.UNEVEN_ANSWERS, codes.LANGUAGES}:
         return _of_set(code, count, figures)
-    if code in {*codes.LEAKS, codes.DUPLICATES, codes.NEAR_DUPLICATES}:
+    if code in {*codes.LEAKS, codes.DUPLICATES, codes.NEAR_DUPLICATES, codes.CONFLICTING}:
         return _of_pairs(code, count)
     if code in {MAIL, PHONE, KEY, ACCOUNT}:
         return _private(code, count)
@@ -49,6 +49,7 @@ def describe_pair(code: str, line: str, other: str) -> str:
     words = {
         codes.DUPLICATES: _("{line} is the same as {other}."),
         codes.NEAR_DUPLICATES: _("{line} is nearly the same as {other}."),
+        codes.CONFLICTING: _("{line} asks what {other} asks, and is answered differently."),
         codes.LEAK_EXACT: _("{line} is {other}."),
         codes.LEAK_QUESTION: _("{line} asks what {other} asks."),
         codes.LEAK_NEAR: _("{line} is nearly {other}."),
@@ -143,6 +144,19 @@ def _of_pairs(code: str, count: int) -> ContentWords:
             _("Each copy counts again: the model learns these by heart and takes longer."),
             skip=_("Leave the copies out; the first of each stays."),
         )
+    if code == codes.CONFLICTING:
+        title = ngettext(
+            "{count} example asks what another asks, and is answered differently",
+            "{count} examples ask the same, and are answered differently",
+            count,
+        )
+        return ContentWords(
+            Severity.WARNING,
+            title.format(count=count),
+            _("The model can't learn two answers to one question: it learns neither well."),
+            skip=_("Leave all of them out, since it can't be known which answer is right."),
+            advice=_("Better keep the right answers and delete the wrong ones. Fine where several answers are right."),
+        )
     title = ngettext(
         "{count} example is nearly the same as another", "{count} examples are nearly the same as others", count
     )
@@ -234,13 +248,13 @@ def _of_text(code: str, count: int, figures: Mapping[str, float]) -> ContentWord
         )
     if code == HTML:
         title = ngettext(
-            "{count} example has rests of HTML in it", "{count} examples have rests of HTML in them", count
+            "{count} example has rests of a web page in it", "{count} examples have rests of web pages in them", count
         )
         return ContentWords(
-            Severity.HINT,
+            Severity.WARNING,
             title.format(count=count),
-            _("The model learns to write tags into its answers."),
-            fix=_("Take the tags out, and write signs such as &amp; as characters."),
+            _("The model learns to write HTML tags, or even scripts, into its answers."),
+            fix=_("Takes tags and scripts out, and writes signs such as &amp; as characters."),
             skip=skip,
             advice=_("Keep them if the answers are meant to be HTML."),
         )

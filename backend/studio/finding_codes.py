@@ -12,7 +12,7 @@ from backend.studio.text_checks import (
     WRONG_DECODING,
 )
 
-DUPLICATES, NEAR_DUPLICATES = "duplicates", "near_duplicates"
+DUPLICATES, NEAR_DUPLICATES, CONFLICTING = "duplicates", "near_duplicates", "conflicting_answers"
 LEAK_EXACT, LEAK_QUESTION, LEAK_NEAR = "eval_row_in_train", "eval_question_in_train", "eval_row_like_train"
 LONG_ANSWERS, SHORT_ANSWERS = "long_answers", "short_answers"
 TOO_FEW, ONE_ANSWER, UNEVEN_ANSWERS, LANGUAGES = "too_few_examples", "one_answer", "uneven_answers", "languages"
@@ -24,6 +24,7 @@ _OF_ROWS = (
     LEAK_EXACT,
     LEAK_QUESTION,
     LEAK_NEAR,
+    CONFLICTING,
     TEMPLATE_TOKENS,
     KEY,
     ACCOUNT,
@@ -42,5 +43,9 @@ LEFT_OUT = 1 << 31
 """In a row's flags: it is left out, whatever else was found in it."""
 LEAKS = (LEAK_EXACT, LEAK_QUESTION, LEAK_NEAR)
 OF_SETS = (TOO_FEW, ONE_ANSWER, UNEVEN_ANSWERS, LANGUAGES)
-ORDER = (TOO_FEW, *LEAKS, DUPLICATES, NEAR_DUPLICATES, ONE_ANSWER, UNEVEN_ANSWERS, *_OF_ROWS[5:], LANGUAGES)
+ORDER = (
+    *(TOO_FEW, *LEAKS, DUPLICATES, NEAR_DUPLICATES, CONFLICTING, ONE_ANSWER, UNEVEN_ANSWERS),
+    *_OF_ROWS[6:],
+    LANGUAGES,
+)
 """How findings are listed: what spoils a training most comes first."""

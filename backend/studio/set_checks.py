@@ -78,6 +78,27 @@ def find_copies(facts: Facts, part: int) -> list[Observed]:
     return found
 
 
+def find_conflicts(facts: Facts, part: int) -> list[Observed]:
+    """Rows that ask the same as another and end with another answer. It can't be known which one is right, so all of
+    them are found. A question that very many rows ask (the same instruction with another text left out) is none.
+    """
+    rows = facts.rows_of(part)
+    rows = rows[facts.questions[rows] != 0]
+    asked, answers = facts.questions[rows], facts.answers[rows]
+    first = _first_with(asked, rows)
+    differs = answers != facts.answers[first]
+    second = dict(zip(asked[differs][::-1].tolist(), rows[differs][::-1].tolist(), strict=True))
+    in_conflict = np.isin(asked, asked[differs])
+    others = [
+        int(start) if is_other else second[question]
+        for start, is_other, question in zip(
+            first[in_conflict], differs[in_conflict], asked[in_conflict].tolist(), strict=True
+        )
+    ]
+    facts.mark(codes.CONFLICTING, rows[in_conflict])
+    return [_observed(codes.CONFLICTING, rows[in_conflict], others)]
+
+
 def find_leaks(facts: Facts, train: int, held_out: int) -> list[Observed]:
     """Held-out rows that are also trained on. The rows of `train` are flagged: leaving them out ends the leak.
 

@@ -5,13 +5,13 @@ All are cheap on text that has nothing to find: a look for a sign first, the pat
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from backend.domain import Message
 from backend.studio.conversation_text import excerpt, fold
+from backend.studio.markup import find_markup, is_about_markup, take_out_markup
 from backend.studio.private_data import STAND_INS, find_private, mask_private, replace_private
 
 TEMPLATE_TOKENS, WRONG_DECODING, LOST_CHARACTERS, HTML = "template_tokens", "wrong_decoding", "lost_characters", "html"
@@ -33,11 +33,6 @@ _TEMPLATE_TOKEN = re.compile(
     r"|<(?:bos|eos|pad|unk)>|^#{2,3} ?(?:Instruction|Response|Human|Assistant) ?:",
     re.MULTILINE,
 )
-_TAG = re.compile(
-    r"</?(?:div|span|p|br|a|td|th|tr|table|tbody|ul|ol|li|font|img|h[1-6]|em|strong|b|i|u)(?:\s[^<>]{0,300})?/?>", re.I
-)
-_ENTITY = re.compile(r"&(?:nbsp|amp|lt|gt|quot|apos|#\d{2,5}|#x[0-9a-f]{2,5});", re.I)
-_ABOUT_HTML = re.compile(r"```|</?html|<!doctype|\bhtml\b|\bcss\b|\bxml\b", re.I)
 _DAMAGE_BEGINS = "ÃÂâðÐÑÅÄï"
 _DAMAGED = re.compile(r"[ÃÂâðÐÑÅÄ][\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ¡-¿]|ï»¿")
 _REFUSES = re.compile(
@@ -55,6 +50,10 @@ _LEAST_REPEATED = 20
 def find_in(messages: Sequence[Message]) -> Iterator[Hit]:
     """What the checks find in a conversation; of each code the first place only."""
     seen: set[str] = set()
+    markup = _markup_in(messages)
+    if markup:
+        seen.add(HTML)
+        yield markup
     for message in messages:
         for hit in _in_text(message.content):
             if hit.code not in seen:
@@ -79,8 +78,8 @@ def put_right(text: str, codes: frozenset[str]) -> str:
         text = (
             re.sub(r"[ \t]{2,}", " ", _TEMPLATE_TOKEN.sub("", text)).strip() if _TEMPLATE_TOKEN.search(text) else text
         )
-    if HTML in codes and _is_html(text):
-        text = html.unescape(_TAG.sub(_as_text, text)).replace("\xa0", " ").strip()
+    if HTML in codes and find_markup(text):
+        text = take_out_markup(text)
     private = codes & STAND_INS.keys()
     return replace_private(text, frozenset(private)) if private else text
 
@@ -97,10 +96,6 @@ def _in_text(text: str) -> Iterator[Hit]:
         lost = text.find("\ufffd")
         if lost >= 0:
             yield Hit(LOST_CHARACTERS, excerpt(text, lost, lost + 1))
-    if _is_html(text):
-        tag = _TAG.search(text) or _ENTITY.search(text)
-        if tag:
-            yield Hit(HTML, excerpt(text, tag.start(), tag.end()), tag[0][:40])
     for private in find_private(text):
         around = text[max(0, private.start - 40) : private.end + 40]
         yield Hit(private.code, excerpt(mask_private(around)), mask_private(text[private.start : private.end]))
@@ -115,21 +110,15 @@ def _in_answer(question: str, answer: str) -> Iterator[str]:
         yield REPEATS_QUESTION
 
 
-def _is_html(text: str) -> bool:
-    """Two tags or entities and no talk of them: a text about HTML is none of our business."""
-    if "<" not in text and "&" not in text:
-        return False
-    signs = 0
-    for pattern in (_TAG, _ENTITY):
-        for _match in pattern.finditer(text):
-            signs += 1
-            if signs == 2:
-                return not _ABOUT_HTML.search(text)
-    return False
-
-
-def _as_text(tag: re.Match[str]) -> str:
-    return "\n" if re.match(r"</?(?:br|p|div|li|tr|h\d)\b", tag[0], re.I) else ""
+def _markup_in(messages: Sequence[Message]) -> Hit | None:
+    for message in messages:
+        tag = find_markup(message.content)
+        if tag:
+            if is_about_markup(message.content for message in messages):
+                return None
+            at = message.content.find(tag[0])  # code was left out when it was looked for
+            return Hit(HTML, excerpt(message.content, at, at + len(tag[0])), tag[0][:40])
+    return None
 
 
 def _first_damage(text: str) -> re.Match[str] | None:

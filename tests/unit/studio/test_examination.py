@@ -82,6 +82,28 @@ def test_copies_are_named_with_what_they_copy_and_left_out_when_asked(tmp_path: 
     assert again.findings == ()
 
 
+def test_two_answers_to_one_question_are_found_and_all_left_out_when_asked(tmp_path: Path) -> None:
+    rows = many(205)
+    rows[50] = row(rows[3]["messages"][0]["content"].upper(), "It is blue.")
+    rows[60] = row(rows[3]["messages"][0]["content"], "It is blue.")
+    rows[70] = row(rows[8]["messages"][0]["content"], rows[8]["messages"][1]["content"].upper())
+    found = examine([part(tmp_path, "rows", rows)])
+    finding = by_code(found)[codes.CONFLICTING]
+    assert (finding.count, finding.severity, found.numbers("rows", codes.CONFLICTING)) == (
+        3,
+        Severity.WARNING,
+        [3, 50, 60],
+    )
+    assert [one.detail for one in finding.rows] == [
+        "Line 4 of rows.jsonl asks what line 51 of rows.jsonl asks, and is answered differently.",
+        "Line 51 of rows.jsonl asks what line 4 of rows.jsonl asks, and is answered differently.",
+        "Line 61 of rows.jsonl asks what line 4 of rows.jsonl asks, and is answered differently.",
+    ]
+    line = messages_of(json.dumps(rows[3]).encode())
+    assert apply(line, int(found.flags["rows"][3]), {codes.CONFLICTING: Decision.SKIP}) is None
+    assert finding.skip and not finding.fix
+
+
 def test_held_out_rows_that_are_trained_on_are_shown_in_pairs_and_train_gives_way(tmp_path: Path) -> None:
     train = many(210)
     held_out = [

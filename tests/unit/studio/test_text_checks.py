@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,6 +37,13 @@ def found(answer: str, question: str = "What is it?") -> set[str]:
         (codes.WRONG_DECODING, "It â€™ s", "It ’ s"),
         (codes.HTML, "<p>It is <b>red</b>&nbsp;&amp; blue.</p>", "It is red & blue."),
         (codes.HTML, "One<br>two<br/>three", "One\ntwo\nthree"),
+        (codes.HTML, "It is red. <img src=x onerror=alert(1)>", "It is red."),
+        (codes.HTML, "Red.<script>alert(document.cookie)</script> Blue.", "Red. Blue."),
+        (codes.HTML, "Red. <script src='https://evil.example/x.js'>", "Red."),
+        (codes.HTML, 'Look <a href="javascript:alert(1)">here</a>.', "Look here."),
+        (codes.HTML, "Red.<!-- menu --><style>p { color: red }</style>", "Red."),
+        (codes.HTML, "<!DOCTYPE html><html><body><h1>Red</h1>It is.</body></html>", "Red\nIt is."),
+        (codes.HTML, '<iframe src="https://evil.example"></iframe>Red, `a <b>x</b>`.', "Red, `a <b>x</b>`."),
         (codes.MAIL, "Ask anna@firma.de.", "Ask [email]."),
     ],
 )
@@ -69,6 +78,11 @@ def test_what_can_only_be_left_out_is_left_out(code: str, answer: str) -> None:
         "## Instructions\n\n1. Open it\n\n### Results",
         "Use `<div>` and `<p>` in HTML.",
         "```html\n<p>a</p><p>b</p>\n```",
+        "Run `<script>alert(1)</script>` and see.",
+        "A closing tag such as </p> ends what <p> begins; <img onerror=...> runs a script in old browsers.",
+        "<form> is how a web page asks: <form action='/ask'><input name='q'></form>",
+        "cp <a> <b> copies; run(<a statement>, <a statement>); Map<String, List<i>> x = <b>;",
+        "I <3 you & me; 1 < 2 and 3 > 2; if (a<b && b>c)",
         "Ärger über Öl – “ça va”, señor; Ångström; naïve; € 5; Ð and ð are letters",
         "What a question! Unfortunately, the alarm was not set. Sorry, I was unable to book the room.",
         "R&D costs rose; AT&T too",
@@ -77,6 +91,21 @@ def test_what_can_only_be_left_out_is_left_out(code: str, answer: str) -> None:
 )
 def test_ordinary_text_raises_no_alarm(answer: str) -> None:
     assert found(answer) == set()
+
+
+def test_markup_is_no_finding_where_the_question_asks_for_it() -> None:
+    page = "<html><body><h1>Books</h1><script src='shelf.js'></script></body></html>"
+    assert codes.HTML not in found(page, "Write a web page for my book shop.")
+    assert codes.HTML in found(page, "What do you sell?")
+
+
+@pytest.mark.parametrize("piece", ["<script", "<p ", "<!--", "`", "<a x", "&lt;script ", "<img src=x onerror", "```"])
+def test_hostile_markup_takes_no_longer_than_its_size(piece: str) -> None:
+    text = piece * (400_000 // len(piece)) + "<script>alert(1)</script>"
+    started = time.monotonic()
+    find_in(conversation(text))
+    put_right(text, frozenset({codes.HTML}))
+    assert time.monotonic() - started < 10
 
 
 def test_a_fix_that_leaves_a_turn_empty_leaves_the_row_out() -> None:
