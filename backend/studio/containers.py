@@ -20,7 +20,7 @@ from backend.studio.records import Broken, Note, Record, SourceFile, broken_by
 from backend.studio.sniffing import Kind, recognise_container
 from backend.studio.unpacking import TextStream, Unreadable, open_bytes
 
-__all__ = ["Broken", "Record", "SourceFile", "expand", "first_records", "read_records"]
+__all__ = ["Broken", "Record", "SourceFile", "expand", "first_records", "read_source"]
 
 NAMES_OF_DATA = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab", ".parquet", ".pq", ".gz", ".txt")
 MOST_FILES = 10_000
@@ -51,12 +51,6 @@ def _files_in(folder: SourceFile) -> list[SourceFile]:
     return sorted(files, key=lambda file: file.name)
 
 
-def read_records(sources: Sequence[SourceFile], *, on_note: Note | None = None) -> Iterator[Record | Broken]:
-    """Every record of every source in order. `on_note` is told such as `utf-16` where that was decoded."""
-    for number, source in enumerate(sources):
-        yield from read_source(source, number, on_note=on_note)
-
-
 def read_source(
     source: SourceFile,
     number: int,
@@ -64,7 +58,8 @@ def read_source(
     on_note: Note | None = None,
     on_position: Callable[[int], None] = lambda position: None,
 ) -> Iterator[Record | Broken]:
-    """One source's records. `on_position` is told how many of its bytes are read.
+    """One source's records. `on_note` is told such as `utf-16` where that was decoded, `on_position` how many of its
+    bytes are read.
 
     A file that changes while it is read is told at the end, as Broken with line 0.
     """

@@ -74,9 +74,9 @@ def read_parquet(
             yield Broken(source, 0, "empty_file", _("The table has no rows."), _("Add at least two conversations."))
 
 
-def spooled(read: Read, folder: Path | None = None) -> IO[bytes]:
+def spooled(read: Read) -> IO[bytes]:
     """What was unpacked, in a temporary file: Parquet is read from its end. Raises Unreadable as `read` does."""
-    spool: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the caller closes it
+    spool: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     try:
         while piece := read(PIECE_BYTES):
             spool.write(piece)

@@ -24,9 +24,7 @@ def check_record(record: object) -> tuple[Message, ...] | Flaw:
     """
     if not isinstance(record, Mapping):
         return not_an_object(record)
-    if "messages" not in record:
-        return _without_messages(record)
-    return check_turns(record["messages"])
+    return check_turns(record.get("messages"))
 
 
 def not_an_object(record: object) -> Flaw:
@@ -201,37 +199,6 @@ def _unknown_role(number: int, turn: Mapping[str, object], role: object) -> Flaw
     if meant := nearest_role(role):
         return Flaw("unknown_role", what, _('Call it "{role}".').format(role=meant))
     return Flaw("unknown_role", what, _("Use one of: {roles}.").format(roles=", ".join(ROLES)))
-
-
-_OTHER_FORMATS = (
-    ("format_alpaca", "Alpaca", {"instruction", "output"}),
-    ("format_sharegpt", "ShareGPT", {"conversations"}),
-    ("format_prompt_completion", "prompt and completion", {"prompt", "completion"}),
-)
-
-
-def _without_messages(record: Mapping[str, object]) -> Flaw:
-    for code, title, keys in _OTHER_FORMATS:
-        if keys <= record.keys():
-            return Flaw(
-                code,
-                _("This is a record of the {format} format, which is not taken yet.").format(format=title),
-                _("Write it as {example}.").format(
-                    example='{"messages": [{"role": "user", "content": ...}, {"role": "assistant", ...}]}'
-                ),
-            )
-    if {"role", "content"} <= record.keys():
-        return Flaw(
-            "no_messages",
-            _("This is a single message, not a conversation."),
-            _("Put all messages of one conversation into one line: {example}.").format(example='{"messages": [...]}'),
-        )
-    names = ", ".join(str(name)[:40] for name in list(record)[:8]) or _("none")
-    return Flaw(
-        "no_messages",
-        _("The record has no `messages` (its fields: {fields}).").format(fields=names),
-        _("Name the list of the conversation's messages `messages`."),
-    )
 
 
 def kind_of(value: object) -> str:

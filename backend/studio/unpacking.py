@@ -7,7 +7,6 @@ before it can be used.
 from __future__ import annotations
 
 import codecs
-import io
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -89,14 +88,9 @@ class TextStream:
         except (OSError, ValueError):
             return 0
 
-    def close(self) -> None:
-        self._file.close()
 
-
-def open_bytes(source: Path | bytes) -> IO[bytes]:
+def open_bytes(source: Path) -> IO[bytes]:
     """Raises Unreadable for what isn't there, isn't a file, or may not be read."""
-    if isinstance(source, bytes):
-        return io.BytesIO(source)
     try:
         if not source.is_file():
             if source.is_dir():

@@ -8,7 +8,7 @@ import io
 import json
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import polars
@@ -17,11 +17,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backend.studio import containers
-from backend.studio.containers import Broken, Record, SourceFile, expand, first_records, read_records
+from backend.studio.containers import Broken, Record, SourceFile, expand, first_records, read_source
 from backend.studio.records import MAX_RECORD_BYTES
 from tests.unit.conversations import SHARED_DATA, jsonl, needs_shared_data, row, rows
 
 ROWS = [row("Grüße 你好\r\n\u2028?", 'A "quoted", long\nanswer.'), row(), row("q,;\t|", "{[}]")]
+
+
+def read_records(sources: Iterable[SourceFile]) -> Iterator[Record | Broken]:
+    for number, source in enumerate(sources):
+        yield from read_source(source, number)
 
 
 @pytest.fixture
