@@ -75,6 +75,8 @@ class FormatKind(StrEnum):
     PROMPT_COMPLETION = "prompt_completion"
     QUESTION_ANSWER = "question_answer"
     TEXT_GROUND_TRUTH = "text_ground_truth"
+    PREFERENCE = "preference"
+    """A better and a worse answer to each question: the better one is learnt."""
     TWO_COLUMNS = "two_columns"
     RENDERED = "rendered"
     """One column of texts in which a chat template has written the whole conversation."""

@@ -59,6 +59,9 @@ ANSWERS = (
 )
 """Names that say by themselves that a column is the question, or the answer."""
 
+CHOSEN, REJECTED = ("chosen", "chosenresponse", "accepted"), ("rejected", "rejectedresponse")
+"""The better and the worse answer of a preference set."""
+
 RIVALS = ("question", "instruction", "prompt", "query", "answer", "output", "response", "completion", "reply")
 """Of these a third column beside a question and its answer makes it unclear which two are meant."""
 
@@ -77,5 +80,5 @@ GUESSED_QUESTIONS = (
 GUESSED_ANSWERS = ("label", "summary", "highlights", "category", "class", "intent", "translation", "labeltext", "back")
 """Names that may mean it: good for a guess that a person looks at."""
 
-IGNORED = ("rejected", "id", "promptid", "index", "score", "source", "url", "date", "timestamp", "lang", "language")
+IGNORED = (*REJECTED, "id", "promptid", "index", "score", "source", "url", "date", "timestamp", "lang", "language")
 """Never the question or the answer."""

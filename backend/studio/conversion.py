@@ -153,6 +153,8 @@ def _questions(values: list[object], form: RecordFormat, notes: set[str]) -> lis
 
 
 def _answers(value: object, form: RecordFormat, notes: set[str]) -> list[object]:
+    if isinstance(value, Mapping) and looks_like_turns([value]):
+        value = [value]
     if isinstance(value, list) and looks_like_turns(value):
         turns = plain_turns(value, notes)
         return turns if isinstance(turns, list) else []

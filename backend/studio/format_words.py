@@ -25,6 +25,7 @@ _TITLES: Mapping[FormatKind, str] = {
     FormatKind.PROMPT_COMPLETION: _("Prompt and completion"),
     FormatKind.QUESTION_ANSWER: _("Question and answer"),
     FormatKind.TEXT_GROUND_TRUTH: _("Text and ground truth"),
+    FormatKind.PREFERENCE: _("Better and worse answers"),
     FormatKind.TWO_COLUMNS: _("Two columns"),
     FormatKind.RENDERED: _("Chat template text"),
     FormatKind.MAPPED: _("Your choice of columns"),
@@ -42,6 +43,8 @@ def describe_format(form: RecordFormat) -> str:
     if form.kind is FormatKind.UNKNOWN:
         return _("It isn't clear which columns hold question and answer.")
     title = title_of(form.kind)
+    if form.kind is FormatKind.PREFERENCE:
+        return _describe_preference(title, fields)
     if form.kind is FormatKind.RENDERED:
         return _("{format}: the column {column} holds whole conversations as text.").format(
             format=title, column=fields.get("messages", "")
@@ -60,3 +63,13 @@ def describe_format(form: RecordFormat) -> str:
     return _("{format}: the question is in {question}, the answer in {answer}.").format(
         format=title, question=fields.get("question", ""), answer=fields.get("answer", "")
     )
+
+
+def _describe_preference(title: str, fields: Mapping[str, str]) -> str:
+    if "messages" in fields:
+        return _("{format}: the better conversation is in {column} and is learnt, the worse one is left out.").format(
+            format=title, column=fields["messages"]
+        )
+    return _(
+        "{format}: the question is in {question}, the better answer in {answer} is learnt, the worse one is left out."
+    ).format(format=title, question=fields.get("question", ""), answer=fields.get("answer", ""))

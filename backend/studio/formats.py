@@ -10,7 +10,7 @@ from backend.studio import column_names as names
 from backend.studio.column_names import bare
 from backend.studio.endings import answer_ending, question_ending
 from backend.studio.rendered_chat import read_rendered
-from backend.studio.turns import has_question, looks_like_turns, turn_dialect
+from backend.studio.turns import has_question, looks_like_turns, plain_turns, turn_dialect
 
 MAX_LOOKED_AT = 200
 MAX_COLUMNS = 2_000
@@ -31,7 +31,13 @@ def possible(records: Sequence[object]) -> Sequence[RecordFormat]:
             return [RecordFormat(FormatKind.MESSAGES, {"messages": "messages"}, ("messages",))]
         return []
     columns = _look_at_columns(looked_at)
-    found = [*_conversations(columns), *_pairs(columns), *_rendered(columns), *_two_texts(columns)]
+    found = [
+        *_preferences(columns),
+        *_conversations(columns),
+        *_pairs(columns),
+        *_rendered(columns),
+        *_two_texts(columns),
+    ]
     every = tuple(column.name for column in columns)
     if not found:
         return [replace(UNKNOWN, columns=every)]
@@ -45,7 +51,7 @@ def possible(records: Sequence[object]) -> Sequence[RecordFormat]:
 @dataclass(frozen=True)
 class _Column:
     """A column as seen in the records looked at. `filled` is the share of them that has a value there. It
-    `is_whole` where its turns have questions too.
+    `is_whole` where its turns have questions too, and `is_answered` where they end with an answer.
     """
 
     name: str
@@ -55,6 +61,7 @@ class _Column:
     is_text: bool
     is_turns: bool
     is_whole: bool
+    is_answered: bool
     dialect: str
 
 
@@ -81,8 +88,45 @@ def _look_at_column(name: str, values: list[object], records: int) -> _Column:
         is_text=len(texts) * 2 > len(present),
         is_turns=len(turns) * 2 > min(len(present), 20),
         is_whole=any(has_question(value) for value in turns),
+        is_answered=any(_ends_with_answer(value) for value in turns),
         dialect=turn_dialect(turns[0]) if turns else "messages",
     )
+
+
+def _ends_with_answer(turns: object) -> bool:
+    plain = plain_turns(turns, set())
+    return isinstance(plain, list) and isinstance(plain[-1], Mapping) and plain[-1].get("role") == "assistant"
+
+
+def _preferences(columns: Sequence[_Column]) -> list[RecordFormat]:
+    """A better and a worse answer to one question, where no other column may be the conversation or the answer.
+
+    The better one is a whole conversation (also as a text), or an answer beside its question or the turns before it.
+    """
+    chosen, rejected = _first(columns, names.CHOSEN), _first(columns, names.REJECTED)
+    if chosen is None or rejected is None:
+        return []
+    others = [column for column in columns if column not in (chosen, rejected)]
+    if _all(_answering(others), names.ANSWERS) or any(
+        column.is_answered and column.bare in names.MESSAGES for column in others
+    ):
+        return []
+    if chosen.is_whole:
+        system = _first(columns, names.SYSTEM)
+        fields = {"messages": chosen.name} | ({"system": system.name} if system else {})
+        return [RecordFormat(FormatKind.PREFERENCE, fields)]
+    asking = [column for column in others if column.is_turns and column.bare in names.MESSAGES]
+    asking = asking or _all(others, names.QUESTIONS)
+    if len(asking) > 1:
+        asking = [column for column in asking if column.bare not in ("input", "source")] or asking
+    if not asking:
+        is_read = _rendered([chosen])
+        return [RecordFormat(FormatKind.PREFERENCE, {"messages": chosen.name})] if is_read else []
+    is_clear = len(asking) == 1
+    return [
+        replace(_pair(FormatKind.PREFERENCE, one, chosen, (*names.CONTEXT, "input"), columns), is_sure=is_clear)
+        for one in asking
+    ]
 
 
 def _conversations(columns: Sequence[_Column]) -> list[RecordFormat]:
