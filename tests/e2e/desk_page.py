@@ -17,6 +17,11 @@ PHONE = (390, 844)
 PAGES = ("", "setup", "dataset", "train", "evaluate", "deploy", "chat")
 ARTEFACTS = ROOT / "test-artefacts"
 OWN_SCHEMES = {"data", "blob", "about"}
+HAS_FOLLOWED = """() => {
+    const sidebar = document.querySelector("[data-testid=stSidebar]").getBoundingClientRect();
+    const isMoving = move => move.playState === "running" && move.effect.getComputedTiming().endTime !== Infinity;
+    return (sidebar.width > 0) === (innerWidth > 768) && !document.getAnimations().some(isMoving);
+}"""
 
 
 class DeskPage:
@@ -59,6 +64,11 @@ class DeskPage:
         )
         expect(self.page.locator("[data-testid=stSkeleton]")).to_have_count(0, timeout=timeout)
 
+    def resize(self, size: tuple[int, int]) -> None:
+        """Make the window this large, and wait until the page has followed: its sidebar comes and goes."""
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
+        self.page.wait_for_function(HAS_FOLLOWED)
+
     def screenshot(self, name: str) -> Path:
         ARTEFACTS.mkdir(exist_ok=True)
         path = ARTEFACTS / f"{name}.png"
@@ -75,18 +85,12 @@ class DeskPage:
 
 @contextmanager
 def desk_page(
-    browser: Browser,
-    app: AppProcess,
-    size: tuple[int, int] = DESKTOP,
-    *,
-    is_dark: bool = False,
-    bypasses_csp: bool = False,
+    browser: Browser, app: AppProcess, size: tuple[int, int] = DESKTOP, *, is_dark: bool = False
 ) -> Iterator[DeskPage]:
     """A page in a context of its own, signed in through the launch link. At its end: no request went elsewhere."""
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]},
         color_scheme="dark" if is_dark else "light",
-        bypass_csp=bypasses_csp,
     )
     context.set_default_timeout(30_000)
     try:

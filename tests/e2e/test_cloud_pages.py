@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.app_process import AppProcess
 from tests.e2e.desk_page import DESKTOP, PHONE, DeskPage, desk_page
-from tests.e2e.test_pages_open import SIZES, THEMES, serious_violations
+from tests.e2e.test_pages_open import THEMES, assert_fits, each_view, serious_violations
 
 pytestmark = pytest.mark.browser
 
@@ -34,9 +34,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppProcess]:
         yield running
 
 
-def opened(desk: DeskPage, path: str) -> None:
-    """The page, with its expanders open."""
-    desk.open(path)
+def open_expanders(desk: DeskPage, path: str) -> None:
     for label in EXPANDERS.get(path, ()):
         desk.page.locator("summary").filter(has_text=re.compile(f"{label}$")).first.click()
         desk.settle()
@@ -54,46 +52,34 @@ def pictures(desk: DeskPage, name: str) -> None:
         desk.screenshot(f"{name}-{width}")
 
 
-@SIZES
-def test_every_page_of_a_full_cloud_is_sound(browser: Browser, cloud: AppProcess, size: tuple[int, int]) -> None:
-    with desk_page(browser, cloud, size) as desk:
-        for path in PAGES:
-            opened(desk, path)
-            desk.assert_is_sound()
-            main = desk.page.locator("[data-testid=stMainBlockContainer]")
-            assert "\\" not in main.inner_text(), f"{path}: an escape shows"
-            assert main.locator("img[src*=evil], a[href*=evil]").count() == 0
-            width = desk.page.evaluate("document.documentElement.scrollWidth")
-            assert width <= size[0], f"{path} scrolls sideways"
-            desk.screenshot(f"cloud-{re.sub('[^a-z0-9]+', '-', path) or 'home'}-{size[0]}")
-
-
-@SIZES
 @THEMES
-def test_no_page_of_a_cloud_has_a_serious_barrier(
-    browser: Browser, cloud: AppProcess, size: tuple[int, int], is_dark: bool
+def test_every_page_of_a_full_cloud_is_sound_and_without_barriers(
+    browser: Browser, cloud: AppProcess, is_dark: bool
 ) -> None:
-    with desk_page(browser, cloud, size, is_dark=is_dark, bypasses_csp=True) as desk:
-        problems = {}
-        for path in PAGES:
-            opened(desk, path)
-            problems[path] = serious_violations(desk)
-        desk.open("deploy")
-        click(desk.page, "create_endpoint")
-        expect(desk.page.get_by_role("dialog")).to_be_visible()
-        desk.settle()
-        problems["create endpoint"] = serious_violations(desk)
-        desk.open("setup")
-        click(desk.page, "fix_all")
-        expect(desk.page.get_by_role("dialog")).to_be_visible()
-        desk.settle()
-        problems["fix all"] = serious_violations(desk)
-        assert {path: found for path, found in problems.items() if found} == {}
+    sizes = (PHONE, DESKTOP) if is_dark else (DESKTOP, PHONE)
+    problems = {}
+    with desk_page(browser, cloud, sizes[0], is_dark=is_dark) as desk:
+        for path, size in each_view(desk, PAGES, open_expanders):
+            assert_fits(desk, path, size)
+            main = desk.page.locator("[data-testid=stMainBlockContainer]")
+            assert main.locator("img[src*=evil], a[href*=evil]").count() == 0
+            problems[path, size] = serious_violations(desk)
+            if not is_dark:
+                desk.screenshot(f"cloud-{re.sub('[^a-z0-9]+', '-', path) or 'home'}-{size[0]}")
+        for path, button in (("deploy", "create_endpoint"), ("setup", "fix_all")):
+            desk.open(path)
+            click(desk.page, button)
+            expect(desk.page.get_by_role("dialog")).to_be_visible()
+            desk.settle()
+            for size in sizes:
+                desk.resize(size)
+                problems[button, size] = serious_violations(desk)
+    assert {view: found for view, found in problems.items() if found} == {}
 
 
 def test_from_no_account_to_a_connected_cloud(browser: Browser, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    with AppProcess(home, command=COMMAND) as app, desk_page(browser, app, bypasses_csp=True) as desk:
+    with AppProcess(home, command=COMMAND) as app, desk_page(browser, app) as desk:
         page = desk.page
         desk.open("setup")
         click(page, "use_cloud")

@@ -74,7 +74,7 @@ def test_an_example_is_selected_changed_and_put_back(browser: Browser, app: AppP
 def test_no_section_has_a_serious_barrier_or_scrolls_sideways(
     browser: Browser, app: AppProcess, dataset: Dataset, size: tuple[int, int], is_dark: bool
 ) -> None:
-    with desk_page(browser, app, size, is_dark=is_dark, bypasses_csp=True) as desk:
+    with desk_page(browser, app, size, is_dark=is_dark) as desk:
         for section in SECTIONS:
             desk.open(f"dataset?dataset={dataset.id}&view={section}")
             found = Axe().run(desk.page).response["violations"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.app_process import AppProcess
@@ -16,7 +16,6 @@ from tests.e2e.desk_page import DESKTOP, PAGES, PHONE, DeskPage, desk_page
 
 pytestmark = pytest.mark.browser
 
-SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 THEMES = pytest.mark.parametrize("is_dark", [False, True], ids=["light", "dark"])
 FILLED = (
     *PAGES,
@@ -34,31 +33,32 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppProcess]:
         yield running
 
 
-def walk(browser: Browser, app: AppProcess, paths: tuple[str, ...], size: tuple[int, int], prefix: str) -> None:
-    with desk_page(browser, app, size) as desk:
-        for path in paths:
-            desk.open(path)
-            desk.assert_is_sound()
-            assert "\\" not in desk.page.inner_text("[data-testid=stMainBlockContainer]"), "an escape shows"
-            width = desk.page.evaluate("document.documentElement.scrollWidth")
-            assert width <= size[0], f"{path} scrolls sideways"
-            desk.screenshot(f"{prefix}-{re.sub('[^a-z0-9]+', '-', path) or 'home'}-{size[0]}")
-        unexpected = [text for text in desk.console_errors if "404" not in text]  # Streamlit probes for its base path
-        assert unexpected == []
+def each_view(
+    desk: DeskPage, paths: Iterable[str], prepare: Callable[[DeskPage, str], None] = lambda _desk, _path: None
+) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Every page at both sizes. One of them it is opened with, by turns; to the other one the open page is resized."""
+    viewport = desk.page.viewport_size
+    sizes = (DESKTOP, PHONE) if viewport and viewport["width"] == DESKTOP[0] else (PHONE, DESKTOP)
+    for path in paths:
+        desk.open(path)
+        prepare(desk, path)
+        yield path, sizes[0]
+        desk.resize(sizes[1])
+        yield path, sizes[1]
+        sizes = sizes[::-1]
 
 
-@SIZES
-def test_every_page_opens_on_an_empty_workspace(browser: Browser, app: AppProcess, size: tuple[int, int]) -> None:
-    walk(browser, app, PAGES, size, "empty")
-
-
-@SIZES
-def test_every_page_opens_with_everything_in_it(browser: Browser, filled: AppProcess, size: tuple[int, int]) -> None:
-    walk(browser, filled, FILLED, size, "filled")
+def assert_fits(desk: DeskPage, path: str, size: tuple[int, int]) -> None:
+    desk.assert_is_sound()
+    assert "\\" not in desk.page.inner_text("[data-testid=stMainBlockContainer]"), f"{path}: an escape shows"
+    assert desk.page.evaluate("document.documentElement.scrollWidth") <= size[0], f"{path} scrolls sideways"
 
 
 def serious_violations(desk: DeskPage) -> list[str]:
-    found = Axe().run(desk.page).response["violations"]
+    """What axe-core finds on the open page."""
+    if not desk.page.evaluate("'axe' in window"):
+        desk.page.evaluate(AXE_SCRIPT)
+    found = desk.page.evaluate("axe.run({resultTypes: ['violations']}).then(results => results.violations)")
     return [
         f"{one['id']}: {node['html'][:160]}"
         for one in found
@@ -67,28 +67,32 @@ def serious_violations(desk: DeskPage) -> list[str]:
     ]
 
 
-@SIZES
+def walk(browser: Browser, app: AppProcess, paths: tuple[str, ...], prefix: str, *, is_dark: bool) -> None:
+    """All pages at both sizes: sound, without a barrier, nothing wider than the window."""
+    problems = {}
+    with desk_page(browser, app, PHONE if is_dark else DESKTOP, is_dark=is_dark) as desk:
+        for path, size in each_view(desk, paths):
+            assert_fits(desk, path, size)
+            problems[path, size] = serious_violations(desk)
+            if not is_dark:
+                desk.screenshot(f"{prefix}-{re.sub('[^a-z0-9]+', '-', path) or 'home'}-{size[0]}")
+        unexpected = [text for text in desk.console_errors if "404" not in text]  # Streamlit probes for its base path
+        assert unexpected == []
+    assert {view: found for view, found in problems.items() if found} == {}
+
+
 @THEMES
-def test_no_page_has_a_serious_barrier(
-    browser: Browser, filled: AppProcess, size: tuple[int, int], is_dark: bool
+def test_every_page_of_an_empty_workspace_is_sound_and_without_barriers(
+    browser: Browser, app: AppProcess, is_dark: bool
 ) -> None:
-    """axe-core is injected as a script, so this context alone goes without the content security policy."""
-    with desk_page(browser, filled, size, is_dark=is_dark, bypasses_csp=True) as desk:
-        problems = {}
-        for path in FILLED:
-            desk.open(path)
-            problems[path] = serious_violations(desk)
-        assert {path: found for path, found in problems.items() if found} == {}
+    walk(browser, app, PAGES, "empty", is_dark=is_dark)
 
 
 @THEMES
-def test_an_empty_workspace_has_no_serious_barrier(browser: Browser, app: AppProcess, is_dark: bool) -> None:
-    with desk_page(browser, app, is_dark=is_dark, bypasses_csp=True) as desk:
-        problems = {}
-        for path in PAGES:
-            desk.open(path)
-            problems[path] = serious_violations(desk)
-        assert {path: found for path, found in problems.items() if found} == {}
+def test_every_page_with_everything_in_it_is_sound_and_without_barriers(
+    browser: Browser, filled: AppProcess, is_dark: bool
+) -> None:
+    walk(browser, filled, FILLED, "filled", is_dark=is_dark)
 
 
 def test_hostile_answers_load_nothing_and_link_nowhere(browser: Browser, filled: AppProcess) -> None:
