@@ -5,16 +5,14 @@ The file on this computer only ever grows, so that an offset stays true; a deplo
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from backend.azure.errors import without_secrets
 from backend.domain import LogChunk
+from backend.log_chunks import read_log
 
-TAIL_BYTES = 64 * 1024
-CHUNK_BYTES = 1024 * 1024
 CONTAINER_LOGS = "Container logs:"
 """Above this line Azure writes the state of the machine, which changes from call to call."""
 
@@ -52,20 +50,8 @@ class EndpointLog:
         return None
 
     def read(self, since: int | None) -> LogChunk:
-        """From byte `since` at most 1 MiB; None means the last 64 KiB. Only whole lines."""
-        try:
-            with self.path.open("rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                start = max(0, size - TAIL_BYTES) if since is None else min(since, size)
-                file.seek(start)
-                data = file.read(CHUNK_BYTES)
-        except FileNotFoundError:
-            return LogChunk("", 0, 0)
-        if since is None and start > 0:
-            cut = data.find(b"\n") + 1
-            start, data = start + cut, data[cut:]
-        data = data[: data.rfind(b"\n") + 1]
-        return LogChunk(data.decode("utf-8", "replace"), start, start + len(data))
+        """As `read_log`."""
+        return read_log(self.path, since)
 
     def forget(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -15,9 +15,8 @@ from backend.azure.connection import Connection
 from backend.azure.errors import in_words
 from backend.domain import LogChunk
 from backend.i18n import _
+from backend.log_chunks import LOG_CHUNK, chunk_of, start_of
 
-LOG_TAIL = 64 * 1024
-LOG_CHUNK = 1024 * 1024
 BUILD_LOG = re.compile(r"azureml-logs/20_image_build_log\.txt")
 # One process writes std_log.txt; of several, the first one's tells the story.
 USER_LOG = re.compile(r"user_logs/std_log(_process_0+)?\.txt")
@@ -55,17 +54,13 @@ class JobLogs:
                 size = self._size(address)
                 parts.append(_Part(address, end, size))
                 end += size
-        start = max(0, end - LOG_TAIL) if since is None else min(since, end)
+        start = start_of(end, since)
         data = b""
         for part in parts:
             first, last = max(start + len(data), part.start), part.start + part.size
             if first < last and len(data) < LOG_CHUNK:
                 data += self._bytes(part.address, first - part.start, min(last - first, LOG_CHUNK - len(data)))
-        if since is None and start > 0:
-            cut = data.find(b"\n") + 1
-            start, data = start + cut, data[cut:]
-        data = data[: len(data) - unfinished_character(data)]
-        return LogChunk(data.decode("utf-8", "replace"), start, start + len(data))
+        return chunk_of(data, start, since)
 
     def _blob(self, address: str) -> Any:
         from azure.storage.blob import BlobClient
@@ -92,14 +87,3 @@ def log_addresses(files: Mapping[str, str]) -> list[str]:
     build = sorted(name for name in files if BUILD_LOG.fullmatch(name))
     user = sorted(name for name in files if USER_LOG.fullmatch(name))
     return [files[name] for name in (*build, *user[:1])]
-
-
-def unfinished_character(data: bytes) -> int:
-    """How many bytes at the end begin a UTF-8 character whose rest is not written yet."""
-    for count in range(1, min(3, len(data)) + 1):
-        byte = data[-count]
-        if byte & 0b1100_0000 == 0b1000_0000:
-            continue
-        length = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
-        return count if length > count else 0
-    return 0

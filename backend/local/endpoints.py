@@ -24,9 +24,10 @@ from backend.i18n import _
 from backend.local.base_models import BaseModels
 from backend.local.endpoint_folder import EndpointFolder, ServerFolder, check_endpoint_name
 from backend.local.endpoint_keys import delete_key, make_key, read_key
-from backend.local.files import file_lock, read_log, write_json
+from backend.local.files import file_lock, write_json
 from backend.local.model_server import KEY_VARIABLE
 from backend.local.processes import python_environment, start_detached
+from backend.log_chunks import read_log
 from backend.settings import QUIET_ENVIRONMENT
 
 STOP_GRACE = 5.0

@@ -19,11 +19,12 @@ from backend.domain_setup import CodeFile
 from backend.errors import Conflict, NoRoom, NotFound
 from backend.i18n import _
 from backend.local.base_models import BaseModels
-from backend.local.files import read_json, read_log, write_json
+from backend.local.files import read_json, write_json
 from backend.local.job_state import derive_state, explain_failure
 from backend.local.processes import ProcessId, python_environment, start_detached
 from backend.local.run_folder import Look, RunFolder, all_runs, check_run_id
 from backend.local.training_command import LEAST_ROOM, SCRIPTS, disk_needed, training_command
+from backend.log_chunks import read_log
 
 STOP_GRACE = 30.0
 """Seconds that a trainer has to save a checkpoint after it was asked to stop."""

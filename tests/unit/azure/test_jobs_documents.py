@@ -19,7 +19,7 @@ from backend.azure.catalogue_job import catalogue_yaml, hyperparameters, make_ca
 from backend.azure.command_job import Parts, command_yaml, model_source
 from backend.azure.environments import TRAINING_JOB
 from backend.azure.job_errors import explain_service_error
-from backend.azure.job_logs import log_addresses, unfinished_character
+from backend.azure.job_logs import log_addresses
 from backend.azure.job_metrics import (
     PROGRESS_TAG,
     TrackedRun,
@@ -34,6 +34,7 @@ from backend.azure.local_paths import LocalPaths
 from backend.azure.times import moment
 from backend.domain import BUILT_IN_MODEL, JobKind, JobSpec, JobState, Machine, MetricPoint
 from backend.errors import BadInput
+from backend.log_chunks import chunk_of
 
 SPEC = JobSpec(
     id="20261121-061500-3fa2",
@@ -256,7 +257,11 @@ def test_a_log_begins_with_the_image_build_and_one_process_tells_the_story() -> 
     }
     assert log_addresses(files) == ["build", "one"]
     assert log_addresses({"user_logs/std_log.txt": "only"}) == ["only"]
-    assert [unfinished_character("aß€😀".encode()[:end]) for end in range(1, 11)] == [0, 1, 0, 1, 2, 0, 1, 2, 3, 0]
+
+
+def test_a_character_that_is_not_whole_yet_is_left_for_the_next_piece_of_a_log() -> None:
+    left = [end - chunk_of("aß€😀".encode()[:end], 0, 0).end for end in range(1, 11)]
+    assert left == [0, 1, 0, 1, 2, 0, 1, 2, 3, 0]
 
 
 @pytest.mark.parametrize(

@@ -21,12 +21,13 @@ from backend.local import machine as machine_module
 from backend.local.base_models import BaseModels, count_parameters, fit, known_base_models
 from backend.local.endpoint_keys import delete_key, make_key, read_key
 from backend.local.engine import Stopper
-from backend.local.files import read_json, read_log, write_json
+from backend.local.files import read_json, write_json
 from backend.local.machine import Gpu, Machine, check_machine, find_gpu
 from backend.local.model_server import bind, free_port
 from backend.local.processes import ProcessId
 from backend.local.run_folder import RunFolder
 from backend.local.training_command import training_command
+from backend.log_chunks import read_log
 
 MACHINE = Machine("CPU", 2, 24_000_000_000, 20_000_000_000, 80_000_000_000, None)
 
