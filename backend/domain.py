@@ -64,7 +64,7 @@ class Feature(StrEnum):
 class Dataset:
     """A split and saved set of conversations, as of its current `version`: paths, rows and hash are that version's.
 
-    `sha256` is of train.jsonl followed by eval.jsonl.
+    `sha256` is the hash of all rows in their order (`studio.row_index.content_hash`).
     """
 
     id: str

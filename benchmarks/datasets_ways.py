@@ -32,7 +32,7 @@ def ours(source: Path, folder: Path) -> None:
     from backend.studio.saving import RowSet, save_split
 
     copy = make_working_copy([SourceFile(source, source.name)], folder / "copy")
-    rows = RowSet("rows", copy.path, copy.origins(), digests=copy.digests())
+    rows = RowSet("rows", copy.path, copy.origins())
     save_split(folder, [rows], "split", "file", SplitChoice(SHARE, keep_similar_together=False))
 
 

@@ -111,7 +111,6 @@ class FilesRead:
             origins=self.copy.origins(),
             flags=self.flags,
             decisions=decisions,
-            digests=self.copy.digests(),
             groups=self.groups,
             weight=weight,
         )
@@ -179,7 +178,7 @@ def read_files(
         flags: Sequence[int] = ()
         groups: Sequence[int] = ()
         if with_content and copy.rows:
-            copy.index().select("file", "line").write_parquet(place / "places.parquet")
+            copy.write_places(place / "places.parquet")
             part = Part("rows", copy.path, tuple(copy.files), place / "places.parquet")
             checking = _("Checking")
             examined = examine(

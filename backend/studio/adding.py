@@ -65,7 +65,7 @@ def _read(folder: Path, source: Source, *, skip_bad: bool) -> Iterator[RowSet]:
                     how_to_fix=_("Each line needs a question and the assistant's answer."),
                     code="no_usable_rows",
                 )
-            yield RowSet(file.name, copy.path, copy.origins(), digests=copy.digests())
+            yield RowSet(file.name, copy.path, copy.origins())
 
 
 def _require_records(name: str, report: ReadReport) -> None:

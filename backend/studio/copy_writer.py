@@ -70,7 +70,9 @@ class CopyWriter:
         table = copy.table()
         starts, facts = array("Q", table["offset"].tobytes()), array("H", table["facts"].tobytes())
         starts.append(self.size)
-        keep_index(RowIndex(copy.path, starts, facts), copy.path.stat().st_mtime_ns, self.size)
+        keep_index(
+            RowIndex(copy.path, starts, facts, table["digest"].tobytes()), copy.path.stat().st_mtime_ns, self.size
+        )
         return copy
 
 

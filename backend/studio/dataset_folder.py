@@ -19,7 +19,8 @@ from backend.domain import Dataset
 from backend.i18n import _
 from backend.studio.atomic_files import say_no_room, write_atomically
 from backend.studio.file_lock import is_locked, locked
-from backend.studio.part_writer import ContentHash, PartWriter, part_file
+from backend.studio.part_writer import PartWriter, part_file
+from backend.studio.row_index import content_hash
 from backend.studio.version_folders import as_of, current_version, no_such_dataset, read_saved
 
 _DATASET = TypeAdapter(Dataset)
@@ -36,7 +37,7 @@ def save(
 ) -> Dataset:
     """Make a dataset of what `write` puts into train and eval: all of it, or nothing.
 
-    Writing train first and then eval is fastest. Raises what `write` does, and NoRoom for a full disk.
+    Raises what `write` does, and NoRoom for a full disk.
     """
     name = _clean_name(name)
     dataset_id = f"{slug(name)}-{secrets.token_hex(3)}"
@@ -46,9 +47,9 @@ def save(
         folder.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
         try:
-            with locked(lock), ContentHash() as content_hash:
+            with locked(lock):
                 temporary.mkdir()
-                train = PartWriter(part_file(temporary, "train"), content_hash)
+                train = PartWriter(part_file(temporary, "train"))
                 held_out = PartWriter(part_file(temporary, "eval"))
                 try:
                     write(train, held_out)
@@ -57,7 +58,6 @@ def save(
                 finally:
                     train.abandon()
                     held_out.abandon()
-                content_hash.add_file(held_out.path)
                 dataset = Dataset(
                     id=dataset_id,
                     name=name,
@@ -66,7 +66,7 @@ def save(
                     eval_path=str(part_file(final, "eval")),
                     train_rows=train.rows,
                     eval_rows=held_out.rows,
-                    sha256=content_hash.hexdigest(),
+                    sha256=content_hash((train.index, held_out.index)),
                     created_at=datetime.now(UTC),
                     seed=seed,
                     source_detail=dict(detail),

@@ -64,7 +64,7 @@ class DraftChecks:
             for number in left_out:
                 flags[number] |= LEFT_OUT
         name = self._drafts.get(draft_id).name
-        return RowSet(name, copy.path, copy.origins(), flags, decisions, copy.digests(), groups)
+        return RowSet(name, copy.path, copy.origins(), flags, decisions, groups)
 
     def rows_of(self, draft_id: str, code: str) -> Sequence[int]:
         """The numbers of all rows that a finding flags, from 0; none before the checks are done."""
@@ -96,7 +96,7 @@ class DraftChecks:
         place = copy.folder / "places.parquet"
         if not place.exists():
             temporary = place.with_suffix(".new")
-            copy.index().select("file", "line").write_parquet(temporary)
+            copy.write_places(temporary)
             temporary.replace(place)
         return place
 

@@ -75,7 +75,7 @@ def save(
     tell_phase("saving", rows=report.rows)
     return save_split(
         folder,
-        [RowSet(request.title, copy.path, copy.origins(), digests=copy.digests())],
+        [RowSet(request.title, copy.path, copy.origins())],
         request.title,
         "hub",
         SplitChoice(request.eval_fraction, seed=request.seed),

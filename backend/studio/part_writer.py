@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from array import array
-from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
-from backend.studio.row_index import RowIndex, facts_of, keep_index
+from backend.studio.row_index import DIGEST_BYTES, RowIndex, digest_of, facts_of, keep_index
 from backend.studio.row_origins import Origins, keep_origins
 
 if TYPE_CHECKING:
@@ -28,55 +24,31 @@ def part_file(folder: Path, part: str) -> Path:
     return folder / f"{part}.jsonl"
 
 
-class ContentHash:
-    """SHA-256 of what is written, counted by a thread of its own: it takes longer than the copying."""
-
-    def __init__(self) -> None:
-        self._sha = hashlib.sha256()
-        self._pool = ThreadPoolExecutor(1)
-        self._waiting: deque[Future[None]] = deque()
-
-    def update(self, piece: bytes) -> None:
-        if len(self._waiting) >= 8:
-            self._waiting.popleft().result()
-        self._waiting.append(self._pool.submit(self._sha.update, piece))
-
-    def add_file(self, path: Path) -> None:
-        with path.open("rb", buffering=0) as file:
-            while piece := file.read(_PIECE):
-                self.update(piece)
-
-    def hexdigest(self) -> str:
-        self._pool.shutdown()
-        return self._sha.hexdigest()
-
-    def __enter__(self) -> ContentHash:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._pool.shutdown()
-
-
 class PartWriter:
     """One part being written. `path` must not exist yet; it is complete after `close`."""
 
-    def __init__(self, path: Path, content_hash: ContentHash | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self._file = path.open("xb")
-        self._hash = content_hash
         self._pieces: list[bytes] = []
         self._waiting = 0
-        self._starts, self._facts = array("Q", [0]), array("H")
+        self._starts, self._facts, self._digests = array("Q", [0]), array("H"), bytearray()
         self._origins = Origins()
 
     @property
     def rows(self) -> int:
         return len(self._facts)
 
+    @property
+    def index(self) -> RowIndex:
+        """Of what is written so far."""
+        return RowIndex(self.path, self._starts, self._facts, bytes(self._digests))
+
     def write(self, line: bytes, file: str = "", number: int = 0) -> None:
         """One canonical line with its line break; `file` and `number` (from 1) say where it came from."""
         self._starts.append(self._starts[-1] + len(line))
         self._facts.append(facts_of(line))
+        self._digests += digest_of(line)
         self._origins.add(file, number)
         self._put(line)
 
@@ -93,6 +65,7 @@ class PartWriter:
         begins, ends = starts[rows], starts[rows + 1]
         self._starts.frombytes((np.cumsum(ends - begins) + np.uint64(self._starts[-1])).tobytes())
         self._facts.frombytes(np.frombuffer(index.facts, dtype=np.uint16)[rows].tobytes())
+        self._digests += np.frombuffer(index.digests, dtype=f"V{DIGEST_BYTES}")[rows].tobytes()
         self._origins.take(origins, rows)
         is_apart = begins[1:] != ends[:-1]
         for begin, end in zip(
@@ -112,7 +85,7 @@ class PartWriter:
             self._file.close()
         found = self.path.stat()
         with suppress(OSError):
-            keep_index(RowIndex(self.path, self._starts, self._facts), found.st_mtime_ns, found.st_size)
+            keep_index(self.index, found.st_mtime_ns, found.st_size)
             if self._origins.names:
                 keep_origins(self.path, self._origins)
 
@@ -128,9 +101,6 @@ class PartWriter:
             self._flush()
 
     def _flush(self) -> None:
-        piece = b"".join(self._pieces)
+        self._file.write(b"".join(self._pieces))
         self._pieces.clear()
         self._waiting = 0
-        self._file.write(piece)
-        if self._hash is not None:
-            self._hash.update(piece)

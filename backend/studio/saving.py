@@ -18,7 +18,7 @@ from backend.studio import dataset_folder
 from backend.studio.content_fixes import apply
 from backend.studio.mixing import MixedSet, mix
 from backend.studio.part_writer import PartWriter
-from backend.studio.row_index import RowIndex, digest_of, index_of, line_of, messages_of
+from backend.studio.row_index import RowIndex, index_of, line_of, messages_of
 from backend.studio.row_origins import Origins, origins_of
 from backend.studio.split import hold_out
 
@@ -32,9 +32,8 @@ _READ_AHEAD = 1 << 20
 class RowSet:
     """The rows of a canonical file, and what was decided about those that checks have flagged.
 
-    `flags` has one bit mask a row (`finding_codes.BITS`), or is empty. `digests` are 16 bytes a row where they are
-    known, `groups` the ids of near-duplicates (`examination.Examined`). `weight` is how often the set is taken
-    (`mixing`).
+    `flags` has one bit mask a row (`finding_codes.BITS`), or is empty. `groups` are the ids of near-duplicates
+    (`examination.Examined`). `weight` is how often the set is taken (`mixing`).
     """
 
     name: str
@@ -42,7 +41,6 @@ class RowSet:
     origins: Origins | None = None
     flags: Sequence[int] = ()
     decisions: Mapping[str, Decision] = field(default_factory=dict)
-    digests: Sequence[bytes] = ()
     groups: Sequence[int] = ()
     weight: float = 1.0
 
@@ -165,13 +163,11 @@ class _Prepared:
         origins = one.origins or origins_of(one.path)
         if not one.decisions or not any(one.flags):
             index = index_of(one.path)
-            known = one.digests or list(digests_of(one.path))
-            return _Ready(one.name, index, origins, known, one.groups, one.weight)
+            return _Ready(one.name, index, origins, index.digest_list(), one.groups, one.weight)
         self._folder.mkdir(parents=True, exist_ok=True)
         place = self._stack.enter_context(tempfile.TemporaryDirectory(prefix=".applied-", dir=self._folder))
         path = Path(place) / "rows.jsonl"
         writer = PartWriter(path)
-        digests: list[bytes] = []
         groups: list[int] = []
         try:
             with one.path.open("rb", buffering=_READ_AHEAD) as file:
@@ -182,19 +178,11 @@ class _Prepared:
                             continue
                         line = line_of(messages)
                     writer.write(line, *origins.of(number))
-                    digests.append(digest_of(line))
                     groups += one.groups[number : number + 1]
             writer.close()
         finally:
             writer.abandon()
-        return _Ready(one.name, index_of(path), origins_of(path), digests, groups, one.weight)
-
-
-def digests_of(path: Path) -> Iterator[bytes]:
-    """BLAKE2b of each line: equal for equal conversations."""
-    with path.open("rb", buffering=_READ_AHEAD) as file:
-        for line in file:
-            yield digest_of(line)
+        return _Ready(one.name, writer.index, origins_of(path), writer.index.digest_list(), groups, one.weight)
 
 
 def _clusters(

@@ -20,7 +20,6 @@ from backend.studio.row_origins import Origins
 
 if TYPE_CHECKING:
     import numpy as np
-    import polars
     from pydantic import TypeAdapter
 
 ROWS, INDEX_FILE, REPORT = "rows.jsonl", "rows.index", "report.json"
@@ -126,11 +125,6 @@ class WorkingCopy:
                 if lines:
                     yield tuple(lines)
 
-    def digests(self) -> list[bytes]:
-        """16 bytes a row, equal for equal conversations."""
-        digests = self.table()["digest"].tobytes()
-        return [digests[at : at + 16] for at in range(0, len(digests), 16)]
-
     def origins(self) -> Origins:
         """File and line of each row, as a saved part keeps them."""
         table = self.table()
@@ -144,18 +138,14 @@ class WorkingCopy:
         with (self.folder / INDEX_FILE).open("rb") as file:
             return np.frombuffer(file.read(self.rows * INDEX.size), np.dtype([*fields, ("digest", "V16")]))
 
-    def index(self) -> polars.DataFrame:
-        """Columns offset, size, file, line, digest (16 bytes)."""
+    def write_places(self, path: Path) -> None:
+        """File (its number) and line of each row, as Parquet."""
         import numpy as np
         import polars
 
         table = self.table()
-        return polars.DataFrame(
-            {
-                **{name: np.ascontiguousarray(table[name]) for name in ("offset", "size", "file", "line")},
-                "digest": polars.Series(self.digests(), dtype=polars.Binary),
-            }
-        )
+        frame = polars.DataFrame({name: np.ascontiguousarray(table[name]) for name in ("file", "line")})
+        frame.write_parquet(path)
 
 
 @lru_cache(maxsize=1)

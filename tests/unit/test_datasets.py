@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -21,7 +20,7 @@ from backend.errors import BadInput, Conflict, NoRoom, NotFound
 from backend.studio import dataset_folder
 from backend.studio.dataset_folder import slug
 from backend.studio.split import split
-from tests.unit.conversations import SHARED_DATA, jsonl, needs_shared_data, row, rows
+from tests.unit.conversations import SHARED_DATA, hash_of, jsonl, needs_shared_data, row, rows
 
 
 @pytest.fixture
@@ -38,8 +37,7 @@ def test_a_file_is_split_and_saved_with_its_hash(datasets: Datasets) -> None:
     assert (dataset.train_rows, dataset.eval_rows) == (40, 10)
     train, held_out = saved(dataset.train_path), saved(dataset.eval_path)
     assert sorted(map(str, train + held_out)) == sorted(map(str, rows(50)))
-    content = Path(dataset.train_path).read_bytes() + Path(dataset.eval_path).read_bytes()
-    assert dataset.sha256 == hashlib.sha256(content).hexdigest()
+    assert dataset.sha256 == hash_of(dataset.train_path, dataset.eval_path)
     assert datasets.get(dataset.id) == dataset
     assert [one.id for one in datasets.list()] == [dataset.id]
 

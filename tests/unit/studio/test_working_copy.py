@@ -85,14 +85,13 @@ def test_its_lines_its_index_and_the_index_beside_agree(make: Make) -> None:
     lines = copy.path.read_bytes().splitlines(keepends=True)
     assert [line for some in copy.iterate() for line in some] == lines
     assert list(copy.lines([5, 0, 7])) == [lines[5], lines[0], lines[7]]
-    frame = copy.index()
-    assert frame["line"].to_list() == [number for number, one in enumerate(MIXED, 1) if len(one["messages"]) == 2]
-    assert frame["offset"].to_list() == [sum(map(len, lines[:number])) for number in range(len(lines))]
-    assert frame["digest"].to_list() == [hashlib.blake2b(line, digest_size=16).digest() for line in lines]
-    assert copy.digests() == frame["digest"].to_list()
+    table = copy.table()
+    assert table["line"].tolist() == [number for number, one in enumerate(MIXED, 1) if len(one["messages"]) == 2]
+    assert table["offset"].tolist() == [sum(map(len, lines[:number])) for number in range(len(lines))]
     kept = (copy.folder / ".rows.jsonl.rows").read_bytes()
     index = index_of(copy.path)
     assert len(index) == copy.rows and list(index.lines([3])) == [lines[3]] and index.turns(3) == 2
+    assert index.digest_list() == [hashlib.blake2b(line, digest_size=16).digest() for line in lines]
     assert (copy.folder / ".rows.jsonl.rows").read_bytes() == kept
     assert copy.origins().of(0) == ("0.jsonl", 2)
 
