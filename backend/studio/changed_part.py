@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from backend.studio.part_writer import ContentHash
-from backend.studio.row_index import RowIndex, facts_of, index_of, keep_index
+from backend.studio.row_index import DIGEST_BYTES, RowIndex, digest_of, facts_of, index_of, keep_index
 from backend.studio.row_origins import keep_moved_origins
 
 if TYPE_CHECKING:
@@ -45,18 +44,20 @@ class Changed:
 
 @dataclass
 class _Rows:
-    """Of the new part: the old row that each one was (-1 for a new one), and size and facts of those written anew."""
+    """Of the new part: the old row that each one was (-1: a new one); size, facts and digest of those written anew."""
 
     sources: array[int] = field(default_factory=lambda: array("q"))
     places: array[int] = field(default_factory=lambda: array("Q"))
     sizes: array[int] = field(default_factory=lambda: array("Q"))
     facts: array[int] = field(default_factory=lambda: array("H"))
+    digests: bytearray = field(default_factory=bytearray)
 
     def write(self, source: int | None, line: bytes) -> None:
         self.places.append(len(self.sources))
         self.sources.append(-1 if source is None else source)
         self.sizes.append(len(line))
         self.facts.append(facts_of(line))
+        self.digests += digest_of(line)
 
     def index(self, path: Path, old: RowIndex) -> RowIndex:
         """Its arrays are made at once, however many rows there are."""
@@ -64,13 +65,16 @@ class _Rows:
 
         sources, places = np.asarray(self.sources), np.asarray(self.places)
         sizes, facts = np.diff(np.asarray(old.starts))[sources], np.asarray(old.facts)[sources]
+        kind = np.dtype(f"V{DIGEST_BYTES}")
+        digests = np.frombuffer(old.digests, kind)[sources]
         sizes[places], facts[places] = self.sizes, self.facts
+        digests[places] = np.frombuffer(self.digests, kind)
         starts = np.zeros(len(sizes) + 1, np.uint64)
         np.cumsum(sizes, out=starts[1:])
-        return RowIndex(path, _as_array("Q", starts), _as_array("H", facts))
+        return RowIndex(path, _as_array("Q", starts), _as_array("H", facts), digests.tobytes())
 
 
-def write_changed(before: Path, after: Path, plan: Plan, content_hash: ContentHash, on_bytes: OnBytes) -> Changed:
+def write_changed(before: Path, after: Path, plan: Plan, on_bytes: OnBytes) -> Changed:
     """`after` must not exist yet; once this returns it is on the disk for good. Raises OSError, as for a full disk."""
     old = index_of(before)
     rows = _Rows()
@@ -79,7 +83,7 @@ def write_changed(before: Path, after: Path, plan: Plan, content_hash: ContentHa
 
         def copy(first: int, last: int) -> None:
             rows.sources.extend(range(first, last))
-            _copy_range(source, target, old.starts[first], old.starts[last], content_hash, on_bytes)
+            _copy_range(source, target, old.starts[first], old.starts[last], on_bytes)
 
         first = last = 0  # the rows that stay and are not copied yet
         for number, line in plan:
@@ -92,7 +96,7 @@ def write_changed(before: Path, after: Path, plan: Plan, content_hash: ContentHa
                 first, last = number or 0, (number or 0) + 1
                 continue
             rows.write(number, line)
-            _write(target, line, content_hash)
+            _write(target, line)
             on_bytes(len(line))
             added += number is None
             edited += number is not None
@@ -105,22 +109,19 @@ def write_changed(before: Path, after: Path, plan: Plan, content_hash: ContentHa
     return Changed(len(rows.sources), added, len(old) - (len(rows.sources) - added), edited)
 
 
-def _copy_range(
-    source: BinaryIO, target: BinaryIO, start: int, end: int, content_hash: ContentHash, on_bytes: OnBytes
-) -> None:
+def _copy_range(source: BinaryIO, target: BinaryIO, start: int, end: int, on_bytes: OnBytes) -> None:
     source.seek(start)
     while start < end:
         piece = source.read(min(_PIECE, end - start))
         if not piece:
             raise OSError(errno.EIO, "The file is shorter than it was", source.name)
-        _write(target, piece, content_hash)
+        _write(target, piece)
         start += len(piece)
         on_bytes(len(piece))
 
 
-def _write(target: BinaryIO, piece: bytes, content_hash: ContentHash) -> None:
+def _write(target: BinaryIO, piece: bytes) -> None:
     """All of it: an unbuffered file may take a part, as at the end of a disk."""
-    content_hash.update(piece)
     written = target.write(piece)
     while written < len(piece):
         written += target.write(memoryview(piece)[written:])

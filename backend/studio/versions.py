@@ -20,8 +20,8 @@ from backend.studio.atomic_files import say_no_room, write_atomically
 from backend.studio.changed_part import Changed, OnBytes, Plan, write_changed
 from backend.studio.file_lock import locked
 from backend.studio.kept_findings import KeptFindings
-from backend.studio.part_writer import PARTS, ContentHash, part_file
-from backend.studio.row_index import RowIndex, index_of, line_of
+from backend.studio.part_writer import PARTS, part_file
+from backend.studio.row_index import RowIndex, content_hash, index_of, line_of
 from backend.studio.rules import Flaw, check_record
 from backend.studio.version_diff import compare, count_changes
 
@@ -226,16 +226,15 @@ class Versions:
                 raise version_folders.no_such_dataset(self.place.name, str(error)) from error
 
     def _write(self, current: Version, plans: Mapping[str, Plan], summary: str) -> Version:
-        tell = self._share_told(current)
+        tell = self._share_told(current, plans)
         changed: dict[str, Changed] = {}
-        with self._new_folder(current.number + 1) as folder, ContentHash() as content_hash:
+        with self._new_folder(current.number + 1) as folder:
             for part in PARTS:
                 before, after = self.part(part, current.number), part_file(folder, part)
                 if part in plans:
-                    changed[part] = write_changed(before, after, plans[part], content_hash, tell)
+                    changed[part] = write_changed(before, after, plans[part], tell)
                 else:
                     _share(before, after)
-                    content_hash.add_file(after)
                     changed[part] = Changed(current.train_rows if part == "train" else current.eval_rows)
                 if not changed[part].rows:
                     raise BadInput(
@@ -249,7 +248,7 @@ class Versions:
                 summary=summary,
                 train_rows=changed["train"].rows,
                 eval_rows=changed["eval"].rows,
-                sha256=content_hash.hexdigest(),
+                sha256=content_hash(index_of(part_file(folder, part)) for part in PARTS),
                 added=sum(one.added for one in changed.values()),
                 removed=sum(one.removed for one in changed.values()),
                 edited=sum(one.edited for one in changed.values()),
@@ -258,9 +257,8 @@ class Versions:
         self._on_progress(1.0)
         return version
 
-    def _share_told(self, current: Version) -> OnBytes:
-        """Of all bytes, since a part that stays is read for the hash."""
-        total = sum(self.part(part, current.number).stat().st_size for part in PARTS) or 1
+    def _share_told(self, current: Version, changed: Iterable[str]) -> OnBytes:
+        total = sum(self.part(part, current.number).stat().st_size for part in changed) or 1
         done = 0
 
         def tell(count: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -25,7 +24,7 @@ from backend.studio.part_writer import PARTS
 from backend.studio.row_index import RowIndex, index_of, kept_beside, line_of
 from backend.studio.row_search import find_rows
 from backend.studio.versions import Versions
-from tests.unit.conversations import jsonl, rows
+from tests.unit.conversations import hash_of, jsonl, rows
 
 ROOT = Path(__file__).parents[3]
 
@@ -82,11 +81,10 @@ def test_an_edited_row_makes_a_new_version_and_the_old_files_stay(dataset: Datas
     assert versions.dataset(1) == dataset
 
 
-def test_the_hash_is_that_of_the_files(versions: Versions) -> None:
+def test_the_hash_is_that_of_the_rows(versions: Versions) -> None:
     for made in (versions.edit("eval", 0, talk("a", "b")), versions.add("train", talk("c", "d"))):
         current = versions.dataset(made.number)
-        content = Path(current.train_path).read_bytes() + Path(current.eval_path).read_bytes()
-        assert made.sha256 == current.sha256 == hashlib.sha256(content).hexdigest()
+        assert made.sha256 == current.sha256 == hash_of(current.train_path, current.eval_path)
 
 
 def test_rows_are_added_deleted_and_changed_together_in_one_version(versions: Versions) -> None:
