@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -26,10 +25,10 @@ from backend.azure.local_paths import without_paths
 from backend.azure.tags import MARK
 from backend.azure.times import made_at
 from backend.domain import BUILT_IN_MODEL, DEFAULT_MACHINE, BaseModel, Job, JobKind, JobState, Model
-from backend.errors import BadInput, Conflict, NotFound
+from backend.errors import Conflict
 from backend.i18n import _
+from backend.model_refs import check_model_name, find_model, nothing_to_register
 
-MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 JOB = f"{MARK}-job"
 BASE = f"{MARK}-base"
 REVISION = f"{MARK}-base-revision"
@@ -58,20 +57,10 @@ class AzureModels:
         self.catalogue = Catalogue(connection)
 
     def register(self, job_id: str, name: str) -> Model:
-        if not MODEL_NAME.fullmatch(name):
-            raise BadInput(
-                _("{name} can't be a model's name.").format(name=repr(name)),
-                why=_("A name has 1 to 64 letters, digits, dots, hyphens and underscores."),
-                code="bad_model_name",
-            )
+        check_model_name(name)
         job = self.jobs.get(job_id)
         if job.state != JobState.COMPLETED or job.spec.kind != JobKind.FINE_TUNE:
-            raise Conflict(
-                _("The run {id} has no model to register.").format(id=job_id),
-                why=_("Its state is {state}.").format(state=job.state.value),
-                how_to_fix=_("Wait until it is complete, or resume it."),
-                code="job_not_completed",
-            )
+            raise nothing_to_register(job_id, job.state)
         record = self.jobs.last_attempt(job_id)
         path = self._catalogue_path(record.name) if record.is_catalogue else ""
         path = path or f"azureml://jobs/{record.name}/outputs/{OUTPUT}/paths/model"
@@ -145,16 +134,7 @@ class AzureModels:
         return sorted(found, key=lambda model: (model.created_at, model.version), reverse=True)
 
     def get(self, ref: str) -> Model:
-        name, _colon, number = ref.partition(":")
-        if MODEL_NAME.fullmatch(name) and (number.isdigit() or not number):
-            for model in self._versions(name):
-                if not number or model.version == int(number):
-                    return model
-        raise NotFound(
-            _("No such model: {ref}.").format(ref=ref),
-            how_to_fix=_("See the list of models, or register a complete run."),
-            code="no_such_model",
-        )
+        return find_model(ref, self._versions)
 
     def base_models(self) -> Sequence[BaseModel]:
         size = size_of(self.connection, DEFAULT_MACHINE)

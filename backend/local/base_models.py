@@ -13,10 +13,10 @@ from backend.domain import BUILT_IN_MODEL, BaseModel, Model
 from backend.errors import BadInput, Unavailable
 from backend.i18n import _
 from backend.local.machine import Machine, look_at_machine
+from backend.model_refs import MODEL_REF
 
 BUILT_IN_FOLDER = Path(__file__).parent / "base_model" / "weights"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-MODEL_REF = re.compile(r"[^/\\:]+:\d+")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 HUB_MODELS = (

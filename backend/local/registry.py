@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.domain import BaseModel, JobState, Model
-from backend.errors import BadInput, Conflict, NotFound
-from backend.i18n import _
 from backend.local.base_models import known_base_models
 from backend.local.files import file_lock, read_json, write_json
 from backend.local.job_state import derive_state
 from backend.local.mlflow_store import open_store
 from backend.local.run_folder import RunFolder, check_run_id
+from backend.model_refs import check_model_name, find_model, nothing_to_register
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class LocalModels:
@@ -39,23 +35,13 @@ class LocalModels:
         return self._client
 
     def register(self, job_id: str, name: str) -> Model:
-        if not MODEL_NAME.fullmatch(name):
-            raise BadInput(
-                _("{name} can't be a model's name.").format(name=repr(name)),
-                why=_("A name has 1 to 64 letters, digits, dots, hyphens and underscores."),
-                code="bad_model_name",
-            )
+        check_model_name(name)
         run = RunFolder(self.runs / check_run_id(job_id))
         spec, _submitted = run.read_spec()
         look = run.look()
         state, _detail = derive_state(look.facts)
         if state != JobState.COMPLETED or not any(run.model.glob("*.safetensors")):
-            raise Conflict(
-                _("The run {id} has no model to register.").format(id=job_id),
-                why=_("Its state is {state}.").format(state=state.value),
-                how_to_fix=_("Wait until it is complete, or resume it."),
-                code="job_not_completed",
-            )
+            raise nothing_to_register(job_id, state)
         with file_lock(self.home / ".models.lock"):
             for version in self._versions(name):
                 if version.job_id == job_id:
@@ -92,16 +78,7 @@ class LocalModels:
                 return sorted(found, key=lambda model: (model.created_at, model.version), reverse=True)
 
     def get(self, ref: str) -> Model:
-        name, _colon, number = ref.partition(":")
-        if MODEL_NAME.fullmatch(name) and (number.isdigit() or not number):
-            for model in self._versions(name):
-                if not number or model.version == int(number):
-                    return model
-        raise NotFound(
-            _("No such model: {ref}.").format(ref=ref),
-            how_to_fix=_("See the list of models, or register a complete run."),
-            code="no_such_model",
-        )
+        return find_model(ref, self._versions)
 
     def base_models(self) -> Sequence[BaseModel]:
         return known_base_models(self.home)
