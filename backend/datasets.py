@@ -42,7 +42,7 @@ from backend.studio import (
     tokens,
 )
 from backend.studio.conversion import Converted
-from backend.studio.draft_checks import DraftChecks, require_decided
+from backend.studio.draft_checks import DraftChecks, require_decided, rows_of
 from backend.studio.draft_lengths import DraftLengths, LengthChoice
 from backend.studio.drafts import Drafts
 from backend.studio.examination import Part
@@ -253,6 +253,12 @@ class Datasets:
         """How many of the draft's usable rows would not be saved, as it was decided about them."""
         return self._draft_checks.count_left_out(draft_id, self._draft_lengths.left_out(draft_id, lengths))
 
+    def draft_rows_of(self, draft_id: str, code: str, lengths: LengthChoice | None = None) -> Sequence[int]:
+        """The numbers of all the draft's rows that have a finding, in rising order; none where it names no rows."""
+        if lengths is not None and code in token_findings.CODES:
+            return self._draft_lengths.rows_of(draft_id, lengths, code)
+        return self._draft_checks.rows_of(draft_id, code)
+
     def save_draft(
         self,
         draft_id: str,
@@ -343,6 +349,22 @@ class Datasets:
             examination.start_examination(folder, self._parts(dataset), cache=self._cache)
             found = examination.read_examination(folder)
         return found
+
+    def rows_of(
+        self, dataset_id: str, part: str, code: str, *, base_model: str = "", max_length: int = 0
+    ) -> Sequence[int]:
+        """The numbers of all the part's rows that have a finding, in rising order; for one of `length_findings` with
+        what it was found with. None where it names no rows, or is not known yet.
+        """
+        dataset = self.get(dataset_id)
+        if code in token_findings.CODES:
+            table = self.measure_tokens(dataset_id, base_model).table if base_model else None
+            if table is None or table.is_estimate:
+                return []
+            return [int(number) for number in token_findings.rows_of(code, table, max_length)[part]]
+        if self.examine(dataset_id).phase != "done":
+            return []
+        return rows_of(examination.examine(self._parts(dataset), cache=self._cache), part, code)
 
     def apply_decisions(
         self, dataset_id: str, decisions: Mapping[str, Decision], on_progress: OnProgress = lambda done: None

@@ -52,6 +52,7 @@ LAST_CHANGE = "_last_change"
 PENDING_CHANGES = "_pending_changes"
 EDITED_EXAMPLE = "_edited_example"
 EXAMPLES_PAGES = "_examples_pages"
+LOOKED_AT_FINDING = "_looked_at_finding"
 CHOSEN_LENGTH = "_chosen_length"
 CHECKED_LENGTH = "_checked_length"
 

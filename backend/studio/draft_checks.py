@@ -67,9 +67,9 @@ class DraftChecks:
         return RowSet(name, copy.path, copy.origins(), flags, decisions, groups)
 
     def rows_of(self, draft_id: str, code: str) -> Sequence[int]:
-        """The numbers of all rows that a finding flags, from 0; none before the checks are done."""
+        """The numbers of all rows of a finding, from 0; none before the checks are done."""
         found = self._examined(draft_id, self._drafts.working_copy(draft_id))
-        return found.numbers("rows", code) if found is not None and code in BITS else ()
+        return () if found is None else rows_of(found, "rows", code)
 
     def count_left_out(self, draft_id: str, left_out: Collection[int] = ()) -> int:
         """How many rows would not be saved, those of `left_out` among them; a row that several checks leave out counts
@@ -109,6 +109,15 @@ class DraftChecks:
         except FileNotFoundError:
             return {}
         return {code: Decision(decision) for code, decision in kept.items()}
+
+
+def rows_of(found: Examined, part: str, code: str) -> list[int]:
+    """All rows of a part that a finding flags, and those that it names without: held-out rows that are trained on, or
+    a sample of rows in another language.
+    """
+    flagged = found.numbers(part, code) if code in BITS else []
+    named = {row.number for one in found.findings if one.code == code for row in one.rows if row.part == part}
+    return sorted(named.union(flagged))
 
 
 def _left_out(flags: np.ndarray, decisions: Mapping[str, Decision]) -> list[int]:

@@ -142,14 +142,22 @@ class Drafts:
                 found.append((self._load(place.parent.name).opened_at, self.get(place.parent.name)))
         return [draft for _opened, draft in sorted(found, key=lambda one: one[0], reverse=True)]
 
-    def page(self, draft_id: str, offset: int, limit: int, query: str = "") -> RowPage:
+    def page(
+        self, draft_id: str, offset: int, limit: int, query: str = "", among: Sequence[int] | None = None
+    ) -> RowPage:
         """Usable rows with their numbers, of what is read so far; the first ones are there before anything is read.
 
-        `query` is searched in all texts, whatever the case.
+        `query` is searched in all texts, whatever the case; `among` are the numbers, in rising order, of the only rows
+        that are wanted.
         """
         kept = self._load(draft_id)
         copy = self._copy(draft_id, kept)
         offset, limit = max(0, offset), max(0, limit)
+        if among is not None and copy is not None:
+            wanted = set(self._search(draft_id, kept, copy, query)).intersection(among) if query else None
+            left = [one for one in among if one < copy.rows and (wanted is None or one in wanted)]
+            shown = left[offset : offset + limit]
+            return RowPage(tuple(zip(shown, copy.pick(shown), strict=True)), len(left))
         if copy is None or (copy.rows < min(offset + limit, _HEAD_ROWS) and not copy.is_complete):
             head = [
                 row

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import pandas as pd
 import streamlit as st
 
 from backend.datasets import Datasets
-from backend.domain_datasets import Draft, Row, RowPage
+from backend.domain_datasets import Draft, Finding, Row, RowPage
 from backend.i18n import _, ngettext
+from backend.studio.draft_lengths import LengthChoice
+from streamlit_app import session
 from streamlit_app.ui import errors, numbers
 from streamlit_app.ui.draft_mapping import show_chat
+from streamlit_app.ui.safe_text import plain
 
 A_PAGE = 50
 CELL = 90
@@ -19,11 +25,28 @@ ROW_HEIGHT = 92
 SEARCH, PAGE, TABLE = "draft_search", "draft_page", "draft_table"
 
 
+@dataclass(frozen=True)
+class LookedAt:
+    """The finding whose examples alone are shown, and the lengths that it was found with."""
+
+    draft_id: str
+    code: str
+    title: str
+    lengths: LengthChoice | None = None
+
+
+def look_at(draft: Draft, finding: Finding, lengths: LengthChoice | None = None) -> None:
+    """In a button's callback: from now on only the examples of this finding."""
+    st.session_state[session.LOOKED_AT_FINDING] = LookedAt(draft.id, finding.code, finding.title, lengths)
+    _first_page()
+
+
 def show_examples(datasets: Datasets, draft: Draft) -> None:
     is_reading = draft.phase == "reading"
     if not draft.report.good_rows and not is_reading:
         return
     st.header(_("Examples"))
+    among = None if is_reading else _of_finding(datasets, draft)
     query = st.text_input(
         _("Search in the examples"),
         key=SEARCH,
@@ -33,7 +56,7 @@ def show_examples(datasets: Datasets, draft: Draft) -> None:
     )
     with errors.shown():
         number = int(st.session_state.get(PAGE, 1) or 1)
-        found = datasets.drafts.page(draft.id, (number - 1) * A_PAGE, A_PAGE, query or "")
+        found = datasets.drafts.page(draft.id, (number - 1) * A_PAGE, A_PAGE, query or "", among)
         if not found.rows:
             st.info(_("No example says that. Try another word."), icon=":material/search_off:")
             return
@@ -42,6 +65,25 @@ def show_examples(datasets: Datasets, draft: Draft) -> None:
         if chosen is not None:
             with st.container(border=True, key="draft_example"):
                 show_chat(chosen.messages)
+
+
+def _of_finding(datasets: Datasets, draft: Draft) -> Sequence[int] | None:
+    """The rows of the finding that is looked at; None for all rows."""
+    wanted: LookedAt | None = st.session_state.get(session.LOOKED_AT_FINDING)
+    if wanted is None or wanted.draft_id != draft.id:
+        return None
+    with errors.shown():
+        rows = datasets.draft_rows_of(draft.id, wanted.code, wanted.lengths)
+        with st.container(horizontal=True, vertical_alignment="center", key="draft_of_finding"):
+            st.markdown(_("Only the examples of: **{title}**").format(title=plain(wanted.title)), width="stretch")
+            st.button(_("Show all examples"), key="draft_leave_finding", on_click=_show_all)
+        return rows
+    return None
+
+
+def _show_all() -> None:
+    st.session_state.pop(session.LOOKED_AT_FINDING, None)
+    _first_page()
 
 
 def _first_page() -> None:

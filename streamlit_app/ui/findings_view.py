@@ -18,6 +18,8 @@ from streamlit_app.ui.states import Look
 
 Decide = Callable[[Mapping[str, Decision | None]], object]
 """Called from a button's callback with what was chosen for each code; None takes the choice back."""
+LookAt = Callable[[Finding], None]
+"""Called from a button's callback with the finding whose examples are wanted."""
 
 SHOWN_ROWS = 200
 EXCERPT = 120
@@ -52,15 +54,18 @@ def undecided(findings: Sequence[Finding]) -> list[Finding]:
     return [one for one in findings if one.severity is Severity.REFUSED and not one.decision and (one.fix or one.skip)]
 
 
-def show_findings(findings: Sequence[Finding], decide: Decide, *, key: str, has_files: bool = False) -> None:
+def show_findings(
+    findings: Sequence[Finding], decide: Decide, *, key: str, has_files: bool = False, look: LookAt | None = None
+) -> None:
     """`key` begins the keys of the widgets: `{key}_fix_{code}`, `{key}_skip_`, `{key}_keep_`, `{key}_undo_`.
 
-    With `has_files` each row names its file, also where a finding is about one file alone.
+    With `has_files` each row names its file, also where a finding is about one file alone. With `look`, findings of
+    examples that can be looked at have a button for that.
     """
     ordered = in_order(findings)
     _show_at_once(ordered, decide, key)
     for finding in ordered:
-        _show_card(finding, decide, key, has_files)
+        _show_card(finding, decide, key, has_files, look)
 
 
 def _show_at_once(findings: Sequence[Finding], decide: Decide, key: str) -> None:
@@ -98,7 +103,7 @@ def _decide_button(
     st.button(label, key=key, icon=icon, help=plain(tip) or None, on_click=errors.act, args=(decide, choices))
 
 
-def _show_card(finding: Finding, decide: Decide, key: str, has_files: bool) -> None:
+def _show_card(finding: Finding, decide: Decide, key: str, has_files: bool, look_at: LookAt | None) -> None:
     code = finding.code
     with st.container(border=True, gap="small", key=f"{key}_card_{code}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}_head_{code}"):
@@ -113,6 +118,15 @@ def _show_card(finding: Finding, decide: Decide, key: str, has_files: bool) -> N
             _decide_button(_("Undo"), f"{key}_undo_{code}", ":material/undo:", decide, [finding], None)
         if finding.rows:
             _show_rows(finding, key, has_files)
+        if look_at is not None and any(row.number >= 0 for row in finding.rows):
+            st.button(
+                _("Show these examples"),
+                key=f"{key}_look_{code}",
+                type="tertiary",
+                icon=":material/table_rows:",
+                on_click=look_at,
+                args=(finding,),
+            )
 
 
 def _look(finding: Finding) -> Look:
@@ -153,13 +167,16 @@ def _stay(finding: Finding) -> str:
 
 def _show_rows(finding: Finding, key: str, has_files: bool) -> None:
     """Closed until it is asked for; a dataframe, because its cells never read Markdown."""
-    shown = finding.rows[:SHOWN_ROWS]
-    label = _("Where: the first {n} of {all}") if finding.count > len(shown) else _("Where")
+    label = _("Where: the first {n} of {all}") if finding.count > len(finding.rows) else _("Where")
     with st.expander(
-        label.format(n=numbers.count(len(shown)), all=numbers.count(finding.count)),
+        label.format(n=numbers.count(len(finding.rows)), all=numbers.count(finding.count)),
         key=f"{key}_where_{finding.code}",
         type="compact",
     ):
+        page_key = f"{key}_where_page_{finding.code}"
+        pages = -(-len(finding.rows) // SHOWN_ROWS)
+        page = min(int(st.session_state.get(page_key) or 1), pages)
+        shown = finding.rows[(page - 1) * SHOWN_ROWS : page * SHOWN_ROWS]
         columns: dict[str, list[str]] = {}
         if has_files or len({(row.part, row.file) for row in shown}) > 1:
             columns[_("File")] = [row.file or _part(row.part) for row in shown]
@@ -181,6 +198,10 @@ def _show_rows(finding: Finding, key: str, has_files: bool) -> None:
             },
             alt=_("Where it was found: {title}").format(title=finding.title),
         )
+        if pages > 1:
+            if page < int(st.session_state.get(page_key) or 1):
+                st.session_state[page_key] = page
+            st.pagination(pages, key=page_key)
 
 
 def _part(part: str) -> str:

@@ -84,6 +84,23 @@ def test_a_decision_is_undone(open_page: Open, desk: FakeDesk) -> None:
     assert "draft_skip_not_json" in keys(page)
 
 
+def test_all_examples_of_a_finding_are_shown_page_by_page(open_page: Open, desk: FakeDesk) -> None:
+    mails = [row(f"Who helps at pier {number}?", f"Write to pier{number}@larkhaven.org.") for number in range(1030)]
+    draft = desk.datasets.drafts.open([("mails.jsonl", b"\n".join([GOOD, *map(str.encode, mails)]))])
+    page = open_page("dataset", draft=draft.id)
+    page.button(key="draft_look_mail_addresses").click().run()
+    assert "Only the examples of: **1030 examples have mail addresses in them**" in texts(page)
+    assert list(page.dataframe[-1].value["Line"][:2]) == [11, 12]
+    page.get("pagination")[-1].set_value(21).run()
+    assert list(page.dataframe[-1].value["Line"])[-1] == 1040
+    page.text_input(key="draft_search").set_value("pier 1029?").run()
+    assert list(page.dataframe[-1].value["Line"]) == [1040]
+    page.button(key="draft_leave_finding").click().run()
+    page.text_input(key="draft_search").set_value("Question 3").run()
+    assert list(page.dataframe[-1].value["Line"]) == [4]
+    assert desk.datasets.draft_rows_of(draft.id, "nothing") == []
+
+
 def test_a_fix_that_mends_nothing_can_be_undone(open_page: Open, desk: FakeDesk) -> None:
     page, draft = opened(open_page, desk, GOOD + b'\n{"messages": [{"role": "user"')
     [finding] = draft.report.findings

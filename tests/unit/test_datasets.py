@@ -253,3 +253,15 @@ def test_a_dataset_is_found_by_id_or_by_a_name_that_only_one_has(tmp_path: Path)
     assert datasets.find(second.id) == second
     with pytest.raises(NotFound):
         datasets.find("nobody's")
+
+
+def test_all_rows_of_a_finding_are_known(datasets: Datasets) -> None:
+    mails = [row(f"Who helps at pier {number}?", f"Write to pier{number}@larkhaven.org.") for number in range(1500)]
+    dataset = datasets.create_from_file(jsonl(*rows(20), *mails), "Mails")
+    assert len(datasets.examine(dataset.id).findings[0].rows) <= 1000
+    found = [datasets.rows_of(dataset.id, part, "mail_addresses") for part in ("train", "eval")]
+    for part, numbers in zip((dataset.train_path, dataset.eval_path), found, strict=True):
+        assert numbers == [number for number, one in enumerate(saved(part)) if "@" in str(one)]
+    assert sum(map(len, found)) == 1500
+    assert datasets.rows_of(dataset.id, "train", "no_such_finding") == []
+    assert datasets.rows_of(dataset.id, "train", "over_long") == []
