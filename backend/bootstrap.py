@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from backend.azure.target import AzureTarget
 from backend.chatting import Chatting
@@ -18,6 +15,7 @@ from backend.evaluation import Evaluation
 from backend.i18n import _
 from backend.local.target import LocalTarget
 from backend.settings import Settings, quiet_vendors
+from backend.studio.atomic_files import write_atomically
 from backend.studio.rated_chats import collect
 from backend.target import Target
 from backend.training import Training
@@ -88,7 +86,7 @@ def choose_target(desk: Desk, name: str) -> Desk:
             how_to_fix=_("Remove the variable and start again."),
             code="target_fixed",
         )
-    _write_text(desk.settings.target_file, name + "\n")
+    write_atomically(desk.settings.target_file, f"{name}\n".encode())
     return assemble(desk.settings, desk.targets, desk.targets[name])
 
 
@@ -111,11 +109,3 @@ def _no_such_target(name: str, targets: Mapping[str, Target]) -> BadInput:
         how_to_fix=_("Use one of: {names}.").format(names=", ".join(targets)),
         code="no_such_target",
     )
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(draft).replace(path)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
+
+from backend.studio.atomic_files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,4 @@ def read_private(path: Path) -> dict[str, Any] | None:
 def write_private(path: Path, values: Mapping[str, Any]) -> None:
     """Atomic, and readable by its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(values, file, ensure_ascii=False, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_atomically(path, json.dumps(values, ensure_ascii=False, indent=1).encode(), mode=0o600)

@@ -10,15 +10,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from backend.studio.atomic_files import write_atomically
+
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Atomic: a reader sees the old file or the new one, and a power cut leaves one of them."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(values, file, ensure_ascii=False, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_atomically(path, json.dumps(values, ensure_ascii=False, indent=1).encode())
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -13,11 +13,11 @@ from backend.errors import NoRoom
 from backend.i18n import _
 
 
-def write_atomically(path: Path, content: bytes, *, is_synced: bool = True) -> None:
+def write_atomically(path: Path, content: bytes, *, is_synced: bool = True, mode: int = 0o666) -> None:
     """Threads and processes may do so at once: one of them is last. Not synced, a power cut may leave it empty."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}")
     try:
-        with temporary.open("wb") as file:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
             if is_synced:
                 file.flush()
