@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, fields
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from backend.azure.config import AzureConfig
 from backend.azure.names import RULES
@@ -18,36 +15,7 @@ HEAD = "# How Phi Desk is connected to Azure. Apply it on Setup, or by: phidesk 
 LONGEST = 100_000
 
 
-class SetupFile(BaseModel):
-    """What a file may say. Everything is optional, but each thing needs the one that it stands in."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    tenant: str = ""
-    subscription: str = ""
-    resource_group: str = ""
-    workspace: str = ""
-    region: str = ""
-    identity: str = ""
-    hub: str = ""
-    project: str = ""
-    training_size: str = ""
-    serving_size: str = ""
-    registry: str = "azureml"
-
-    @field_validator("resource_group", "workspace", "identity", "hub", "project")
-    @classmethod
-    def _is_a_name(cls, value: str, info: Any) -> str:
-        rule = RULES[info.field_name]
-        if value and rule.pattern.fullmatch(value) is None:
-            raise ValueError(rule.words())
-        return value
-
-    def config(self) -> AzureConfig:
-        return AzureConfig(**self.model_dump())
-
-
-_NEEDS = {
+_NEEDS = {  # everything is optional, but each thing needs the one that it stands in
     "resource_group": "subscription",
     "workspace": "resource_group",
     "identity": "resource_group",
@@ -76,26 +44,26 @@ def read_setup(text: str) -> AzureConfig:
     for name in values:
         if name != "azure":
             raise _bad(lines.get((str(name),), 1), str(name), _("There is no such field."))
-    try:
-        found = SetupFile.model_validate(values["azure"])
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = str(first["loc"][0]) if first["loc"] else ""
-        raise _bad(lines.get(("azure", field), 1), field, _words(first)) from None
+    for name, value in values["azure"].items():
+        if why := _unfit(str(name), value):
+            raise _bad(lines.get(("azure", str(name)), 1), str(name), why)
+    found = AzureConfig(**values["azure"])
     for name, needed in _NEEDS.items():
         if getattr(found, name) and not getattr(found, needed):
             raise _bad(lines[("azure", name)], name, _("It needs {field} too.").format(field=needed))
     if found.workspace and not found.region:
         raise _bad(lines[("azure", "workspace")], "workspace", _("It needs {field} too.").format(field="region"))
-    return found.config()
+    return found
 
 
-def _words(error: Mapping[str, Any]) -> str:
-    if error["type"] == "extra_forbidden":
+def _unfit(name: str, value: object) -> str:
+    """Why the field can't be so, in words; empty where it can."""
+    if name not in {field.name for field in fields(AzureConfig)}:
         return _("There is no such field.")
-    if error["type"] == "string_type":
+    if not isinstance(value, str):
         return _("It must be a text. Put it in quotes.")
-    return str(error["msg"]).removeprefix("Value error, ")
+    rule = RULES.get(name)
+    return rule.words() if rule and value and rule.pattern.fullmatch(value) is None else ""
 
 
 def _bad(line: int, field: str, why: str) -> BadInput:
