@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -49,35 +49,15 @@ def is_locked(place: Path) -> bool:
     return False
 
 
-if sys.platform == "win32":
-
-    def _try_lock(place: Path) -> Callable[[], None] | None:
-        """The file itself is the lock and holds its process' id: a folder with an open file can't be moved there."""
-        import psutil
-
-        try:
-            descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-        except FileExistsError:
-            with suppress(OSError, ValueError):
-                if not psutil.pid_exists(int(place.read_text())):
-                    place.unlink()
-            return None
-        with os.fdopen(descriptor, "w") as file:
-            file.write(str(os.getpid()))
-        return partial(place.unlink, missing_ok=True)
-
-else:
-    import fcntl
-
-    def _try_lock(place: Path) -> Callable[[], None] | None:
-        """How to let go, or None while another holds it. The system lets go when the process ends, however it ends."""
-        descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return partial(os.close, descriptor)
+def _try_lock(place: Path) -> Callable[[], None] | None:
+    """How to let go, or None while another holds it. The system lets go when the process ends, however it ends."""
+    descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return partial(os.close, descriptor)
