@@ -1,6 +1,6 @@
-"""A part made of another one by some changes: ranges that stay are copied as bytes, in one pass, and not looked into.
+"""A part made of another one by some changes: what stays is copied by the system, in ranges, and not looked into.
 
-The index and the origins of the new part come from those of the old one.
+The index and the origins of the new part come from those of the old one, so that only rows written anew are read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from backend.studio.row_index import DIGEST_BYTES, RowIndex, digest_of, facts_of, index_of, keep_index
-from backend.studio.row_origins import keep_moved_origins
+from backend.studio.row_origins import Origins, keep_origins, origins_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,14 +29,14 @@ A row that is not named is left out.
 OnBytes = Callable[[int], None]
 """Told how many bytes have just been written."""
 
-_PIECE = 1 << 20
+_PIECE = 16 << 20
 
 
 @dataclass(frozen=True)
 class Changed:
-    """How many rows the part has now, and what became of those before."""
+    """The part as it is now, and how many rows became of those before what."""
 
-    rows: int
+    index: RowIndex
     added: int = 0
     removed: int = 0
     edited: int = 0
@@ -44,7 +44,7 @@ class Changed:
 
 @dataclass
 class _Rows:
-    """Of the new part: the old row that each one was (-1: a new one); size, facts and digest of those written anew."""
+    """Of the new part: the old row that each one was (-1 for a new one), and the facts of those written anew."""
 
     sources: array[int] = field(default_factory=lambda: array("q"))
     places: array[int] = field(default_factory=lambda: array("Q"))
@@ -64,14 +64,23 @@ class _Rows:
         import numpy as np
 
         sources, places = np.asarray(self.sources), np.asarray(self.places)
-        sizes, facts = np.diff(np.asarray(old.starts))[sources], np.asarray(old.facts)[sources]
         kind = np.dtype(f"V{DIGEST_BYTES}")
+        sizes, facts = np.diff(np.asarray(old.starts))[sources], np.asarray(old.facts)[sources]
         digests = np.frombuffer(old.digests, kind)[sources]
-        sizes[places], facts[places] = self.sizes, self.facts
-        digests[places] = np.frombuffer(self.digests, kind)
+        if len(places):
+            sizes[places], facts[places] = self.sizes, self.facts
+            digests[places] = np.frombuffer(self.digests, kind)
         starts = np.zeros(len(sizes) + 1, np.uint64)
         np.cumsum(sizes, out=starts[1:])
         return RowIndex(path, _as_array("Q", starts), _as_array("H", facts), digests.tobytes())
+
+    def origins(self, old: Origins) -> Origins:
+        import numpy as np
+
+        sources = np.asarray(self.sources)
+        made = Origins()
+        made.take(old, np.where(sources < 0, len(old), sources))
+        return made
 
 
 def write_changed(before: Path, after: Path, plan: Plan, on_bytes: OnBytes) -> Changed:
@@ -102,22 +111,40 @@ def write_changed(before: Path, after: Path, plan: Plan, on_bytes: OnBytes) -> C
             edited += number is not None
         copy(first, last)
         os.fsync(target.fileno())
+    index, origins = rows.index(after, old), rows.origins(origins_of(before))
     found = after.stat()
-    with suppress(OSError):  # they can be made again
-        keep_index(rows.index(after, old), found.st_mtime_ns, found.st_size)
-        keep_moved_origins(before, after, rows.sources)
-    return Changed(len(rows.sources), added, len(old) - (len(rows.sources) - added), edited)
+    with suppress(OSError):  # they can be made again, or missed
+        keep_index(index, found.st_mtime_ns, found.st_size)
+        if origins.names:
+            keep_origins(after, origins)
+    return Changed(index, added, len(old) - (len(index) - added), edited)
 
 
 def _copy_range(source: BinaryIO, target: BinaryIO, start: int, end: int, on_bytes: OnBytes) -> None:
-    source.seek(start)
     while start < end:
-        piece = source.read(min(_PIECE, end - start))
-        if not piece:
+        wanted = min(_PIECE, end - start)
+        count = _copy_by_system(source, target, start, wanted)
+        if count is None:
+            source.seek(start)
+            piece = source.read(wanted)
+            count = len(piece)
+            _write(target, piece)
+        if not count:
             raise OSError(errno.EIO, "The file is shorter than it was", source.name)
-        _write(target, piece)
-        start += len(piece)
-        on_bytes(len(piece))
+        start += count
+        on_bytes(count)
+
+
+def _copy_by_system(source: BinaryIO, target: BinaryIO, start: int, wanted: int) -> int | None:
+    """Without the bytes passing through this process, where the system and the disk can; else None."""
+    if not hasattr(os, "copy_file_range"):
+        return None
+    try:
+        return os.copy_file_range(source.fileno(), target.fileno(), wanted, start)
+    except OSError as error:
+        if error.errno in {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF}:
+            return None
+        raise
 
 
 def _write(target: BinaryIO, piece: bytes) -> None:

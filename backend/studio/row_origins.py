@@ -102,18 +102,6 @@ def keep_origins(path: Path, origins: Origins) -> None:
     frame.write_parquet(kept_beside(path))
 
 
-def keep_moved_origins(before: Path, after: Path, sources: array[int]) -> None:
-    """Those of a part whose row n was row `sources[n]` of `before`, or is new (-1). Nothing where nothing is known."""
-    import polars
-
-    if not kept_beside(before).exists():
-        return
-    with suppress(polars.exceptions.PolarsError):  # a damaged file: nothing is known
-        frame = polars.read_parquet(kept_beside(before), columns=["file", "line"])
-        moved = polars.Series(sources, dtype=polars.Int64)
-        frame.select(polars.all().gather(moved.set(moved < 0, None))).write_parquet(kept_beside(after))
-
-
 def origins_of(path: Path) -> Origins:
     """Empty where nothing is known, as for the datasets of earlier releases."""
     try:

@@ -226,17 +226,18 @@ class Versions:
                 raise version_folders.no_such_dataset(self.place.name, str(error)) from error
 
     def _write(self, current: Version, plans: Mapping[str, Plan], summary: str) -> Version:
-        tell = self._share_told(current, plans)
+        paths = {part: self.part(part, current.number) for part in PARTS}
+        tell = self._share_told([paths[part] for part in plans])
         changed: dict[str, Changed] = {}
         with self._new_folder(current.number + 1) as folder:
-            for part in PARTS:
-                before, after = self.part(part, current.number), part_file(folder, part)
+            for part, before in paths.items():
+                after = part_file(folder, part)
                 if part in plans:
                     changed[part] = write_changed(before, after, plans[part], tell)
                 else:
                     _share(before, after)
-                    changed[part] = Changed(current.train_rows if part == "train" else current.eval_rows)
-                if not changed[part].rows:
+                    changed[part] = Changed(index_of(before))
+                if not len(changed[part].index):
                     raise BadInput(
                         _("No example of {part} would be left.").format(part=part),
                         how_to_fix=_("Keep at least one, or delete the dataset."),
@@ -246,9 +247,9 @@ class Versions:
                 number=current.number + 1,
                 created_at=datetime.now(UTC),
                 summary=summary,
-                train_rows=changed["train"].rows,
-                eval_rows=changed["eval"].rows,
-                sha256=content_hash(index_of(part_file(folder, part)) for part in PARTS),
+                train_rows=len(changed["train"].index),
+                eval_rows=len(changed["eval"].index),
+                sha256=content_hash(one.index for one in changed.values()),
                 added=sum(one.added for one in changed.values()),
                 removed=sum(one.removed for one in changed.values()),
                 edited=sum(one.edited for one in changed.values()),
@@ -257,8 +258,9 @@ class Versions:
         self._on_progress(1.0)
         return version
 
-    def _share_told(self, current: Version, changed: Iterable[str]) -> OnBytes:
-        total = sum(self.part(part, current.number).stat().st_size for part in changed) or 1
+    def _share_told(self, parts: Sequence[Path]) -> OnBytes:
+        """Of the bytes of the parts that are written anew."""
+        total = sum(part.stat().st_size for part in parts) or 1
         done = 0
 
         def tell(count: int) -> None:

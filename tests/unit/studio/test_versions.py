@@ -371,7 +371,7 @@ def test_the_index_of_a_changed_part_is_what_reading_it_gives(versions: Versions
         part = versions.part("train")
         kept, fresh = index_of(part), rebuilt(part)
         assert kept_beside(part).exists()
-        assert (kept.starts, kept.facts) == (fresh.starts, fresh.facts)
+        assert (kept.starts, kept.facts, kept.digests) == (fresh.starts, fresh.facts, fresh.digests)
 
 
 def test_progress_rises_to_the_end(versions: Versions) -> None:
