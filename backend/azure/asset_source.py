@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +56,7 @@ class AzureDataAssets:
         with in_words(_("Opening the storage of the data asset {name}").format(name=name)):
             container = open_container(self.connection, store)
         folder.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
         draft = Path(tempfile.mkdtemp(prefix=f".{made.name}-", dir=folder))
         try:
             with in_words(_("Downloading the data asset {name}").format(name=name)):
@@ -95,6 +98,15 @@ class AzureDataAssets:
     def _is_blob_store(self, name: str) -> bool:
         with in_words(_("Looking for the datastore {name}").format(name=name)):
             return hasattr(self.connection.ml().datastores.get(name), "container_name")
+
+
+def _sweep(folder: Path) -> None:
+    """What a killed app left behind; what is younger than a day may still be coming."""
+    yesterday = time.time() - 24 * 60 * 60
+    for left in folder.glob(".*"):
+        with suppress(FileNotFoundError):
+            if left.is_dir() and left.stat().st_mtime < yesterday:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _copy(container: ContainerClient, path: str, target: Path, on_progress: Callable[[int, int], None]) -> None:

@@ -10,12 +10,16 @@ import threading
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-from backend.errors import Conflict
+from backend.errors import Conflict, PhiDeskError
 from backend.i18n import _
 
 T = TypeVar("T")
 
 OnProgress = Callable[[float], None]
+
+
+class Stopped(PhiDeskError):
+    """Somebody asked for it."""
 
 
 class Running(Generic[T]):
@@ -26,6 +30,7 @@ class Running(Generic[T]):
         self._action = action
         self._result: T | None = None
         self._error: BaseException | None = None
+        self._is_unwanted = False
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     @property
@@ -34,6 +39,10 @@ class Running(Generic[T]):
 
     def start(self) -> None:
         self._thread.start()
+
+    def stop(self) -> None:
+        """It ends when it tells its progress next, and leaves nothing; not waited for."""
+        self._is_unwanted = True
 
     def wait(self, seconds: float | None) -> bool:
         """Whether it is over by then; None waits for as long as it takes."""
@@ -53,7 +62,10 @@ class Running(Generic[T]):
             self._error = error
 
     def _tell(self, done: float) -> None:
+        """Raises Stopped."""
         self.done = done
+        if self._is_unwanted:
+            raise Stopped(_("It was stopped. Nothing was changed."), code="stopped")
 
 
 class RunningWork:
@@ -69,7 +81,7 @@ class RunningWork:
         with self._lock:
             if self.get(name) is not None:
                 raise Conflict(
-                    _("Another window is just changing this."),
+                    _("This goes on already, begun here or in another window."),
                     how_to_fix=_("Wait until it is done, then try again."),
                     code="busy",
                 )

@@ -104,7 +104,14 @@ def show_running(dataset: Dataset) -> bool:
         st.rerun()
     if goes_on:
         _watch(dataset)
+        st.button(_("Cancel"), key="cancel_change", icon=":material/close:", on_click=_cancel, args=(dataset,))
     return goes_on
+
+
+def _cancel(dataset: Dataset) -> None:
+    running = _work().get(dataset.id)
+    if running is not None:
+        running.stop()
 
 
 @st.fragment(run_every="0.5s")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -9,15 +10,23 @@ import streamlit as st
 from backend.domain import Feature
 from backend.domain_datasets import DataAsset, Draft
 from backend.i18n import _
+from backend.studio.running_work import OnProgress, Running, RunningWork
 from streamlit_app import session
 from streamlit_app.ui import errors, numbers
 from streamlit_app.ui.safe_text import plain
 from streamlit_app.ui.sources_files import go_to_draft
 
 LISTED = 30
+AT_ONCE_SECONDS = 1.0
 
 if TYPE_CHECKING:
     from backend.bootstrap import Desk
+
+
+@dataclass(frozen=True)
+class Download:
+    name: str
+    running: Running[Draft]
 
 
 def show_assets(desk: Desk) -> None:
@@ -31,6 +40,8 @@ def show_assets(desk: Desk) -> None:
         st.page_link("app_pages/setup.py", label=_("Open Setup"), icon=":material/computer:")
         return
     with errors.shown():
+        if _show_download():
+            return
         with st.spinner(_("Asking what is there…"), show_time=True):
             assets = list(kept.list())[:LISTED]
         if not assets:
@@ -45,9 +56,42 @@ def show_assets(desk: Desk) -> None:
             key="asset",
         )
         if asset and st.button(_("Get data asset"), key="get_asset", icon=":material/download:"):
-            with st.spinner(_("Downloading {name}. Stay on this page.").format(name=plain(asset.name)), show_time=True):
-                draft = _open(desk, asset)
-            go_to_draft(draft)
+            running = _downloads().begin((asset.name, asset.version), lambda tell: _open(desk, asset, tell))
+            running.wait(AT_ONCE_SECONDS)
+            st.session_state[session.ASSET_DOWNLOAD] = Download(asset.name, running)
+            st.rerun()
+
+
+@st.cache_resource(show_spinner=False)
+def _downloads() -> RunningWork:
+    return RunningWork()
+
+
+def _show_download() -> bool:
+    """Whether the one that this session has begun goes on. Once it is there, its draft is opened."""
+    download: Download | None = st.session_state.get(session.ASSET_DOWNLOAD)
+    if download is None:
+        return False
+    if download.running.is_over:
+        del st.session_state[session.ASSET_DOWNLOAD]
+        with errors.shown():
+            go_to_draft(download.running.result())
+        return False
+    _watch(download)
+    st.button(_("Cancel"), key="cancel_asset", icon=":material/close:", on_click=download.running.stop)
+    return True
+
+
+@st.fragment(run_every="0.5s")
+def _watch(download: Download) -> None:
+    if download.running.is_over:
+        st.rerun()
+    st.progress(min(1.0, download.running.done), _("Downloading {name}…").format(name=plain(download.name)))
+    st.caption(
+        _(
+            "Updated {time}. It goes on when you leave this page, and ends among the datasets that are not saved yet."
+        ).format(time=numbers.clock())
+    )
 
 
 def _facts(asset: DataAsset) -> str:
@@ -57,12 +101,14 @@ def _facts(asset: DataAsset) -> str:
     return " · ".join(plain(part) for part in parts if part)
 
 
-def _open(desk: Desk, asset: DataAsset) -> Draft:
+def _open(desk: Desk, asset: DataAsset, tell: OnProgress) -> Draft:
     """A version never changes, so what was downloaded before is used again."""
     folder = desk.settings.home / "data-assets"
     place = folder / f"{asset.name}-{asset.version}"
     if not place.exists() and desk.target.data_assets is not None:
-        place = desk.target.data_assets.download(asset.name, asset.version, folder)
+        place = desk.target.data_assets.download(
+            asset.name, asset.version, folder, lambda done, total: tell(done / max(1, total))
+        )
     return desk.datasets.drafts.open(
         [place], asset.name, origin="azure", detail={"asset": f"{asset.name}:{asset.version}"}
     )

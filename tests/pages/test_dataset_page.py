@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ from streamlit.testing.v1 import AppTest
 
 from backend.conversations import Conversations
 from backend.domain import ChatSettings, Dataset
+from streamlit_app.ui import sources_assets
+from tests.contract.waiting import wait_until
 from tests.pages.conftest import CloudDesk, FakeDesk, Open, texts
 
 
@@ -197,6 +201,38 @@ def test_a_data_asset_becomes_a_draft(connected: CloudDesk, open_page: Open) -> 
     page.radio(key="asset").set_value(connected.target.data_assets.list()[0]).run()
     page.button(key="get_asset").click().run()
     assert asset == "chats"
+    assert "10 examples can teach." in texts(page)
+
+
+def test_a_large_data_asset_comes_with_progress_and_can_be_cancelled(
+    connected: CloudDesk, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources_assets, "AT_ONCE_SECONDS", 0)
+    assets = connected.target.data_assets
+    assets.kept["chats", "2"] = {"rows.jsonl": GOOD}
+    go_on, copy = threading.Event(), assets.download
+
+    def slowly(name: str, version: str, folder: Path, on_progress: Callable[[int, int], None]) -> Path:
+        while not go_on.wait(0.01):
+            on_progress(1, 4)
+        return copy(name, version, folder, on_progress)
+
+    monkeypatch.setattr(assets, "download", slowly)
+    page = add_from(open_page("dataset"), "Azure")
+    page.radio(key="asset").set_value(assets.list()[0]).run()
+    page.button(key="get_asset").click().run()
+    [bar] = page.get("progress")
+    assert "Downloading chats" in bar.proto.text
+    said = texts(page.button(key="cancel_asset").click().run())
+    wait_until(lambda: sources_assets._downloads().get(("chats", "2")) is None, "it is stopped")
+    assert "It was stopped." in said + texts(add_from(page, "Azure"))
+    assert list(connected.datasets.drafts.list()) == []
+    page = add_from(open_page("dataset"), "Azure")
+    page.radio(key="asset").set_value(assets.list()[0]).run()
+    page.button(key="get_asset").click().run()
+    go_on.set()
+    wait_until(lambda: sources_assets._downloads().get(("chats", "2")) is None, "it is there")
+    page = add_from(page, "Azure")
     assert "10 examples can teach." in texts(page)
 
 
