@@ -86,9 +86,9 @@ class _Window:
 class _Damaged(Exception):
     """The value at the present place can't be read."""
 
-    def __init__(self, code: str, message: str, fix: str, line: int, raw: str) -> None:
+    def __init__(self, code: str, message: str, fix: str, line: int) -> None:
         super().__init__(message)
-        self.code, self.message, self.fix, self.line, self.raw = code, message, fix, line, raw
+        self.code, self.message, self.fix, self.line = code, message, fix, line
 
 
 def read_list(read: Read, file: int) -> Iterator[Record | Broken]:
@@ -147,7 +147,7 @@ def read_spread(read: Read, file: int) -> Iterator[Record | Broken]:
         try:
             yield from _record(window, file)
         except _Damaged as damaged:
-            yield _broken(damaged, file)
+            yield _broken(damaged, file, window, restart)
             window.skip_to(restart)
     if window.end is not None:
         raise window.end
@@ -184,7 +184,7 @@ def _records_of_list(window: _Window, file: int) -> Generator[Record | Broken, N
             elif letter not in ("]", ""):
                 raise _at(window, _("a comma or a closing bracket is missing here"))
         except _Damaged as damaged:
-            yield _broken(damaged, file)
+            yield _broken(damaged, file, window, restart)
             if not window.skip_to(restart):
                 return False
 
@@ -223,7 +223,7 @@ def _value(window: _Window) -> tuple[object, str]:
             return value, window.text[start : window.at]
         except RecursionError:
             flaw = nested_too_deeply()
-            raise _Damaged(flaw.code, flaw.message, flaw.fix, window.line, _excerpt(window)) from None
+            raise _Damaged(flaw.code, flaw.message, flaw.fix, window.line) from None
         except json.JSONDecodeError as error:
             held = len(window.text) - start
             is_settled = error.pos < len(window.text) - 32 and not error.msg.startswith("Unterminated")
@@ -244,14 +244,14 @@ def _damaged_by(error: json.JSONDecodeError, window: _Window) -> _Damaged:
         window.end.line = window.line
         raise window.end
     if is_unfinished and len(window.text) - window.at >= MAX_RECORD_BYTES:
-        return _too_long(window.line, _excerpt(window))
+        flaw = too_long(0, window.line, b"")
+        return _Damaged(flaw.code, flaw.message, flaw.fix, window.line)
     if is_unfinished and window.is_over:
         return _Damaged(
             "record_cut_off",
             _("The file ends in the middle of this record."),
             _("It may have been cut off: save or download it again. The examples before can be used."),
             window.line,
-            _excerpt(window),
         )
     return _Damaged(
         "not_json",
@@ -260,13 +260,7 @@ def _damaged_by(error: json.JSONDecodeError, window: _Window) -> _Damaged:
         ),
         _("Correct it: the examples before and after it can be used."),
         window.line,
-        _excerpt(window),
     )
-
-
-def _too_long(line: int, raw: str) -> _Damaged:
-    broken = too_long(0, line, b"")
-    return _Damaged(broken.code, broken.message, broken.fix, line, raw)
 
 
 def _at(window: _Window, reason: str) -> _Damaged:
@@ -275,16 +269,14 @@ def _at(window: _Window, reason: str) -> _Damaged:
         _("The JSON can't be read here: {reason}.").format(reason=reason),
         _("Correct it: the examples before and after it can be used."),
         window.line,
-        "",
     )
 
 
-def _excerpt(window: _Window) -> str:
-    return window.text[window.at : window.at + 2_000]
-
-
-def _broken(damaged: _Damaged, file: int) -> Broken:
-    return Broken(file, damaged.line, damaged.code, damaged.message, damaged.fix, _bytes(damaged.raw))
+def _broken(damaged: _Damaged, file: int, window: _Window, restart: re.Pattern[str]) -> Broken:
+    """With its own text, as far as the next record: by that it may be mended."""
+    after = restart.search(window.text, window.at)
+    raw = window.text[window.at : after.end()] if after else window.text[window.at :].rstrip().removesuffix("]")
+    return Broken(file, damaged.line, damaged.code, damaged.message, damaged.fix, _bytes(raw[:RAW_BYTES]))
 
 
 def _bytes(text: str) -> bytes:

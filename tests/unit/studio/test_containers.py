@@ -16,9 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from backend.domain_datasets import FormatKind, RecordFormat
 from backend.studio import containers
 from backend.studio.containers import Broken, Record, SourceFile, expand, first_records, read_source
 from backend.studio.records import MAX_RECORD_BYTES
+from backend.studio.repairs import repair
 from tests.unit.conversations import SHARED_DATA, jsonl, needs_shared_data, row, rows
 
 ROWS = [row("Grüße 你好\r\n\u2028?", 'A "quoted", long\nanswer.'), row(), row("q,;\t|", "{[}]")]
@@ -378,6 +380,18 @@ def test_a_table_is_told_by_lines_that_end_as_they_are_read(read: Reader) -> Non
     table = "question\tanswer\n" + "".join(f"what is {n}?\tone\u2028two\x0bthree {n}\n" for n in range(9))
     found = values(read(table.encode(), "notes.txt"))
     assert found[8] == {"question": "what is 8?", "answer": "one\u2028two\x0bthree 8"}
+
+
+def test_a_damaged_record_among_others_comes_with_its_own_text_and_can_be_mended(read: Reader) -> None:
+    good = '{"messages": [{"role": "user", "content": "%s"}, {"role": "assistant", "content": "A"}]}'
+    bad = good.replace("}]", "},]")
+    found = read(f"[{good % 1},\n{bad % 2},\n{good % 3},\n{bad % 4}\n]".encode())
+    spread = read("\n".join(one.replace("{", "{\n", 1) for one in (good % 1, bad % 2, good % 3, bad % 4)).encode())
+    form = RecordFormat(FormatKind.MESSAGES, {"messages": "messages"})
+    for items in (found, spread):
+        assert [type(one) for one in items] == [Record, Broken, Record, Broken]
+        mended = [repair(one.code, one.raw, form).messages for one in items if isinstance(one, Broken)]
+        assert [one[0].content for one in mended if one] == ["2", "4"]
 
 
 def test_oddities_of_parquet_become_plain_values(read: Reader, tmp_path: Path) -> None:
