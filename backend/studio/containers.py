@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+from backend.errors import BadInput
 from backend.i18n import _
 from backend.studio.csv_records import read_table
 from backend.studio.json_lines import read_blocks, records_of
@@ -31,13 +32,20 @@ _LOOKED_INTO = 20
 def expand(sources: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
     """Folders replaced by the files with data in them, sorted by their path; hidden ones are left out.
 
-    A folder without any stays, and is Broken when it is read.
+    A folder without any stays, and is Broken when it is read. Raises BadInput for more than `MOST_FILES`: what goes
+    beyond would be missing without a word.
     """
     found: list[SourceFile] = []
     for source in sources:
         inner = _files_in(source) if source.path.is_dir() else []
         found += inner or [source]
-    return tuple(found[:MOST_FILES])
+    if len(found) > MOST_FILES:
+        raise BadInput(
+            _("There are more than {count} files.").format(count=f"{MOST_FILES:,}"),
+            how_to_fix=_("Join them into larger ones, or choose a folder with fewer."),
+            code="too_many_files",
+        )
+    return tuple(found)
 
 
 def _files_in(folder: SourceFile) -> list[SourceFile]:
@@ -48,6 +56,8 @@ def _files_in(folder: SourceFile) -> list[SourceFile]:
             if not name.startswith(".") and name.lower().endswith(NAMES_OF_DATA):
                 path = Path(place) / name
                 files.append(SourceFile(path, path.relative_to(folder.path).as_posix()))
+        if len(files) > MOST_FILES:
+            break
     return sorted(files, key=lambda file: file.name)
 
 

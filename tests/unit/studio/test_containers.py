@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backend.domain_datasets import FormatKind, RecordFormat
+from backend.errors import BadInput
 from backend.studio import containers
 from backend.studio.containers import Broken, Record, SourceFile, expand, first_records, read_source
 from backend.studio.records import MAX_RECORD_BYTES
@@ -452,6 +453,19 @@ def test_a_folder_is_read_in_order_and_an_empty_one_said(tmp_path: Path) -> None
     (tmp_path / "none").mkdir()
     (broken,) = read_records(expand([SourceFile(tmp_path / "none", "none")]))
     assert isinstance(broken, Broken) and broken.code == "empty_folder"
+
+
+def test_more_files_than_are_taken_are_refused_and_none_is_left_out_silently(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(containers, "MOST_FILES", 3)
+    for number in range(3):
+        (tmp_path / f"{number}.jsonl").write_bytes(jsonl(row()))
+    assert len(expand([SourceFile(tmp_path, "folder")])) == 3
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "more.jsonl").write_bytes(jsonl(row()))
+    with pytest.raises(BadInput, match="more than 3 files"):
+        expand([SourceFile(tmp_path, "folder")])
 
 
 def test_what_is_not_there_or_no_file_is_said(tmp_path: Path) -> None:
