@@ -65,7 +65,16 @@ def show_dataset(
     show(as_json, {"dataset": found, "statistics": figures, "rows": preview}, *lines)
 
 
-def delete(dataset: Annotated[str, typer.Argument(help=_("The dataset's id."))], as_json: AsJson = False) -> None:
-    """Delete a dataset; one that is gone already is fine."""
-    desk().datasets.delete(dataset)
-    show(as_json, {"deleted": dataset}, _("Deleted {id}.").format(id=dataset))
+def delete(dataset: DatasetName, as_json: AsJson = False) -> None:
+    """Delete a dataset with all its versions; one that is gone already is fine."""
+    from backend.errors import NotFound
+
+    datasets = desk().datasets
+    try:
+        found = datasets.find(dataset).id
+    except NotFound:
+        datasets.delete(dataset)  # a damaged one is not found, and goes all the same
+        show(as_json, {"deleted": None}, _("There is no dataset {id}.").format(id=dataset))
+        return
+    datasets.delete(found)
+    show(as_json, {"deleted": found}, _("Deleted {id}.").format(id=found))

@@ -23,7 +23,7 @@ SHOWN_ROWS = 5
 _POLL_SECONDS = 0.1
 
 BaseModel = Annotated[str, typer.Option("--base-model", help=_("Whose tokens are counted: built in, folder, Hub id."))]
-MaxLength = Annotated[int | None, typer.Option(help=_("Tokens that a conversation may have; says what is cut."))]
+MaxLength = Annotated[int | None, typer.Option(min=1, help=_("Tokens that a conversation may have; says what is cut."))]
 
 
 def check(
@@ -36,7 +36,8 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help=_("Warnings fail, too."))] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check files and say what to do. Exit status 2 when rows can't be trained on, or no row can be used.
+    """Check files and say what to do. Exit status 2 when rows can't be trained on, no row can be used, or it isn't
+    clear which columns hold question and answer.
 
     With --fix and --skip it tells what would be left to decide.
     """
@@ -45,7 +46,7 @@ def check(
         if max_length is not None and read.copy.rows:
             read = replace(read, findings=read.findings + _of_tokens(read, base_model, max_length, choices))
         blocking = read.open_findings(strict=strict)
-        passed = bool(read.copy.rows) and not blocking
+        passed = bool(read.copy.rows) and read.is_clear and not blocking
         value = {
             "files": read.names,
             "format": read.report.format,
@@ -69,20 +70,21 @@ def _in_words(read: FilesRead, blocking: Sequence[Finding]) -> Iterator[str]:
     yield ngettext("{good} of {count} row can be used.", "{good} of {count} rows can be used.", report.rows).format(
         good=f"{report.good_rows:,}", count=f"{report.rows:,}"
     )
-    yield describe_format(report.format)
-    if not report.format.is_sure:
-        yield _("Is that right? Else say it: --map question=COLUMN --map answer=COLUMN")
+    if report.rows:
+        yield describe_format(report.format)
     yield from report.notes
     order = list(Severity)
     for finding in sorted(read.findings, key=lambda one: order.index(one.severity)):
         yield ""
         yield from _finding_in_words(finding)
     yield ""
+    if not read.is_clear:
+        yield _("Not ready to train: say which columns it is, with --map question=COLUMN --map answer=COLUMN")
     if blocking:
         yield _("Not ready to train: decide about {codes}.").format(codes=", ".join(one.code for one in blocking))
-    elif report.good_rows:
+    elif report.good_rows and read.is_clear:
         yield _("Ready to train.")
-    else:
+    elif not report.good_rows:
         yield _("Not ready to train: no row can be used.")
 
 

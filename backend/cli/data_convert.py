@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,7 +37,7 @@ def convert(
     as_json: AsJson = False,
 ) -> None:
     """Write all usable rows of some files into one. Refused findings must be fixed or skipped."""
-    kind = kind_of(output)
+    kind = require_outputs([output], layout, overwrite)[0]
     choices = Choices.of(fix, skip)
     with read_files(files, mapping, choices, with_content=bool(choices.fix or choices.skip)) as read:
         made = _exported(_decided(read), output, kind, layout, overwrite)
@@ -61,7 +62,7 @@ def split(
     """Split files into rows to train on and rows held out, the same on every machine."""
     from backend.studio.saving import save_split
 
-    kinds = {"train": kind_of(train), "eval": kind_of(held_out)}
+    kinds = dict(zip(("train", "eval"), require_outputs([train, held_out], layout, overwrite), strict=True))
     choices = Choices.of(fix, skip)
     with (
         read_files(files, mapping, choices, with_content=bool(choices.fix or choices.skip)) as read,
@@ -104,6 +105,23 @@ def kind_of(path: Path) -> str:
             code="no_such_format",
         )
     return kinds[path.suffix.lower()]
+
+
+def require_outputs(outputs: Sequence[Path], layout: str, overwrite: bool) -> list[str]:
+    """The kind of each file, before anything is read or written. Raises BadInput, Conflict or NotFound."""
+    from backend.errors import BadInput
+    from backend.studio.export import require_target
+
+    kinds = [kind_of(output) for output in outputs]
+    if len({output.resolve() for output in outputs}) < len(outputs):
+        raise BadInput(
+            _("Both parts can't be written to {path}.").format(path=outputs[0]),
+            how_to_fix=_("Give each a name of its own."),
+            code="bad_usage",
+        )
+    for output, kind in zip(outputs, kinds, strict=True):
+        require_target(output, kind, layout, overwrite=overwrite)
+    return kinds
 
 
 def _decided(read: FilesRead) -> Path:

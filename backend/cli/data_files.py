@@ -94,6 +94,11 @@ class FilesRead:
     def names(self) -> tuple[str, ...]:
         return tuple(self.copy.files)
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether it is known which columns hold question and answer; of no row at all nothing has to be known."""
+        return self.report.format.is_sure or not self.report.rows
+
     def open_findings(self, *, strict: bool = False) -> tuple[Finding, ...]:
         """Those that still stand in the way; with `strict` warnings do, too."""
         severities = {Severity.REFUSED, Severity.WARNING} if strict else {Severity.REFUSED}
@@ -115,9 +120,25 @@ class FilesRead:
             weight=weight,
         )
 
+    def require_clear(self) -> None:
+        """Raises BadInput where somebody has to say which columns hold what."""
+        from backend.errors import BadInput
+        from backend.studio.format_words import describe_format
+
+        if not self.is_clear:
+            raise BadInput(
+                _("{files}: it isn't clear which columns hold question and answer.").format(
+                    files=", ".join(self.names[:_FEW])
+                ),
+                why=describe_format(self.report.format),
+                how_to_fix=_("Say it: --map question=COLUMN --map answer=COLUMN"),
+                code="format_not_sure",
+            )
+
     def require_usable(self) -> None:
         from backend.errors import BadInput
 
+        self.require_clear()
         named = ", ".join(self.names[:3])
         if refused := self.open_findings():
             raise BadInput(
@@ -225,10 +246,14 @@ def progress() -> Iterator[Callable[[str, float], None]]:
 
 
 def _sources(files: Sequence[Path], folder: Path) -> list[SourceFile]:
-    from backend.errors import NotFound
+    from backend.errors import BadInput, NotFound
     from backend.studio.records import SourceFile
 
     sources = []
+    if [str(file) for file in files].count("-") > 1:
+        raise BadInput(
+            _("Standard input can be read but once."), how_to_fix=_("Give - one time only."), code="bad_usage"
+        )
     for file in files:
         if str(file) == "-":
             kept = folder / "stdin"

@@ -12,7 +12,7 @@ from backend.cli.data_check import BaseModel, MaxLength, count_tokens
 from backend.cli.data_files import Choices, MapTo, read_files
 from backend.cli.output import AsJson, desk, show
 from backend.domain import BUILT_IN_MODEL
-from backend.i18n import _
+from backend.i18n import _, ngettext
 
 if TYPE_CHECKING:
     from backend.studio.token_table import Bin, TokenTable
@@ -33,16 +33,20 @@ def stats(
 
     if source == "-" or Path(source).exists():
         with read_files([Path(source)], mapping, Choices(), with_content=False) as read:
+            read.require_clear()
             if not read.copy.rows:
                 read.require_usable()
-            _show([Part("rows", read.copy.path)], source, base_model, max_length, as_json)
+            left_out = read.report.rows - read.report.good_rows
+            _show([Part("rows", read.copy.path)], source, base_model, max_length, as_json, left_out)
         return
     found = desk().datasets.find(source)
     parts = [Part("train", Path(found.train_path)), Part("eval", Path(found.eval_path))]
     _show(parts, found.name, base_model, max_length, as_json)
 
 
-def _show(parts: Sequence[Any], name: str, base_model: str, max_length: int | None, as_json: bool) -> None:
+def _show(
+    parts: Sequence[Any], name: str, base_model: str, max_length: int | None, as_json: bool, left_out: int = 0
+) -> None:
     table = count_tokens(parts, base_model)
     suggested = table.suggestion()
     length = max_length or suggested
@@ -51,6 +55,7 @@ def _show(parts: Sequence[Any], name: str, base_model: str, max_length: int | No
         "name": name,
         "base_model": base_model,
         "rows": table.rows,
+        "rows_left_out": left_out,
         "tokens": table.total_tokens(),
         "answer_tokens": table.answer_tokens(),
         "longest": table.quantile(1.0),
@@ -73,6 +78,12 @@ def _show(parts: Sequence[Any], name: str, base_model: str, max_length: int | No
 def _in_words(table: TokenTable, value: dict[str, Any]) -> Iterator[str]:
     cut = value["cut"]
     yield f"{value['name']}  ({value['base_model']})"
+    if left_out := value["rows_left_out"]:
+        yield ngettext(
+            "{n} row can't be used and is not counted. See it with: phidesk data check",
+            "{n} rows can't be used and are not counted. See them with: phidesk data check",
+            left_out,
+        ).format(n=f"{left_out:,}")
     yield _(
         "{rows} rows, {tokens} tokens, {answers} of them in answers; longest {longest}, half have {half} or less."
     ).format(

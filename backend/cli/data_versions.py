@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backend.cli.data_convert import Layout, Overwrite, kind_of
+from backend.cli.data_convert import Layout, Overwrite, require_outputs
 from backend.cli.data_files import progress
 from backend.cli.output import AsJson, desk, say, show, table
 from backend.domain import Dataset, Message
@@ -118,14 +118,13 @@ def _written(dataset: Dataset, output: Path, part: str, layout: str, overwrite: 
             _("There is no part {part}; use train, eval or both.").format(part=part),
             code="no_such_part",
         )
-    kind = kind_of(output)
+    names = list(paths) if part == "both" else [part]
+    targets = [output.with_name(f"{output.stem}-{name}{output.suffix}") if part == "both" else output for name in names]
+    kinds = require_outputs(targets, layout, overwrite)
     with progress() as tell:
-        for name, path in paths.items():
-            if part not in {name, "both"}:
-                continue
-            target = output.with_name(f"{output.stem}-{name}{output.suffix}") if part == "both" else output
+        for name, target, kind in zip(names, targets, kinds, strict=True):
             done = export_part(
-                path,
+                paths[name],
                 target,
                 kind=kind,
                 layout=layout,
@@ -162,7 +161,9 @@ def _versions(dataset: Dataset) -> Versions:
 
 
 def _changes_in_words(changes: Sequence[Change], first: int, last: int) -> Iterator[str]:
-    if not changes:
+    if not changes and first == last:
+        yield _("There is no version before {number} to compare with.").format(number=last)
+    elif not changes:
         yield _("Versions {before} and {after} have the same rows.").format(before=first, after=last)
     for change in changes:
         kind = _("added") if change.before is None else _("removed") if change.after is None else _("changed")

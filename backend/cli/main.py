@@ -34,7 +34,7 @@ app = typer.Typer(
     add_completion=False,
 )
 GROUPS = (
-    (data, "data", _("Datasets: check, add, list, show, delete.")),
+    (data, "data", _("Datasets: check, convert, split, add, list, change back, export, delete.")),
     (train, "train", _("Start a fine-tuning; see the presets.")),
     (runs, "runs", _("Runs: list, show, logs, stop, resume, register, download, code, delete.")),
     (models, "models", _("Registered models, and base models that can be tuned.")),
@@ -70,9 +70,27 @@ def main() -> None:
     except PhiDeskError as error:
         _report(error, as_json)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None:  # none of the files that a person named, so a defect
+            raise
+        _report(_unusable(error), as_json)
+        sys.exit(1)
+
+
+def _unusable(error: OSError) -> PhiDeskError:
+    """A path in the way of the work, as of PHIDESK_HOME or of a disk that is gone."""
+    return PhiDeskError(
+        _("{path} can't be used.").format(path=error.filename),
+        why=error.strerror or "",
+        how_to_fix=_("Look whether the folder is there, and whether you may read and write in it."),
+        code="path_unusable",
+        raw=str(error),
+    )
 
 
 def _run(as_json: bool) -> int:

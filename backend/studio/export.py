@@ -47,8 +47,7 @@ def export_part(
     Raises BadInput for a row that doesn't fit the layout (none is left out silently), Conflict for a file that is
     there already unless `overwrite`, NotFound for a folder that isn't, NoRoom for a full disk.
     """
-    _require_choice(kind, layout)
-    _require_place(target, overwrite=overwrite)
+    require_target(target, kind, layout, overwrite=overwrite)
     temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(3)}")
     with say_no_room(_("Free some space, or choose another place.")):
         try:
@@ -63,6 +62,12 @@ def export_part(
             temporary.unlink(missing_ok=True)
             raise
     return Exported(target, rows, size)
+
+
+def require_target(target: Path, kind: str, layout: str, *, overwrite: bool) -> None:
+    """What can be known before anything is read. Raises as `export_part`."""
+    _require_choice(kind, layout)
+    _require_place(target, overwrite=overwrite)
 
 
 def _require_choice(kind: str, layout: str) -> None:
@@ -100,7 +105,7 @@ def _require_place(target: Path, *, overwrite: bool) -> None:
 def _exists(target: Path) -> Conflict:
     return Conflict(
         _("{path} is there already.").format(path=target),
-        how_to_fix=_("Choose another name, or allow to replace it."),
+        how_to_fix=_("Choose another name, or allow to replace it (on the command line: --overwrite)."),
         code="file_exists",
     )
 

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from backend.cli.data_stats import bars
 from backend.domain import Message
 from backend.studio.token_table import Bin
 from backend.studio.versions import Versions
+from tests.contract.waiting import wait_until
 from tests.unit.conversations import SHARED_DATA, jsonl, needs_shared_data, row, rows
 
 ROOT = Path(__file__).parents[2]
@@ -169,6 +171,87 @@ def test_a_dataset_is_added_from_several_files_with_fixes_and_weights(run: Run, 
         assert run("data", "add", good, "--weight", wrong)[1]["error"]["code"] == "bad_weight"
 
 
+@pytest.fixture
+def unclear(tmp_path: Path) -> str:
+    (tmp_path / "unclear.csv").write_text("a,b,c\n1,What is this,Hello you\n2,Where is it,Over there\n")
+    return str(tmp_path / "unclear.csv")
+
+
+def test_columns_that_are_only_guessed_fail_until_they_are_said(run: Run, unclear: str, tmp_path: Path) -> None:
+    status, found = run("data", "check", unclear)
+    assert (status, found["passed"], found["format"]["is_sure"]) == (2, False, False)
+    out = str(tmp_path / "out.jsonl")
+    for command in (("convert", unclear, "-o", out), ("add", unclear), ("stats", unclear)):
+        status, said = run("data", *command)
+        assert (status, said["error"]["code"]) == (2, "format_not_sure") and "--map" in said["error"]["how_to_fix"]
+    mapped = ("--map", "question=b", "--map", "answer=c")
+    assert run("data", "check", unclear, *mapped)[0] == 0
+    assert run("data", "convert", unclear, *mapped, "-o", out)[0] == 0
+    assert lines(Path(out))[0] == row("What is this", "Hello you")
+
+
+def test_an_output_in_the_way_is_said_before_anything_is_written(run: Run, good: str, tmp_path: Path) -> None:
+    free, taken = tmp_path / "free.jsonl", tmp_path / "taken.jsonl"
+    taken.write_text("mine")
+    status, said = run("data", "split", good, "--train", str(free), "--eval", str(taken))
+    assert (status, said["error"]["code"]) == (4, "file_exists") and "--overwrite" in said["error"]["how_to_fix"]
+    status, said = run("data", "split", good, "--train", str(free), "--eval", str(tmp_path / "no" / "such.jsonl"))
+    assert (status, said["error"]["code"]) == (3, "no_such_folder")
+    status, said = run("data", "split", good, "--train", str(free), "--eval", str(free))
+    assert (status, said["error"]["code"]) == (2, "bad_usage")
+    added = run("data", "add", good)[1]
+    (tmp_path / "free-eval.jsonl").write_text("mine")
+    assert run("data", "export", added["id"], "-o", str(free))[0] == 4
+    assert sorted(path.name for path in tmp_path.glob("free*")) == ["free-eval.jsonl"]
+    assert taken.read_text() == "mine"
+
+
+def test_nothing_to_read_is_no_riddle(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty.jsonl").touch()
+    assert run("data", "check", str(tmp_path / "empty.jsonl"))[1]["findings"][0]["code"] == "empty_file"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(jsonl(*rows(3)))))
+    assert run("data", "check", "-", "-")[1]["error"]["code"] == "bad_usage"
+    for length in ("0", "-5"):
+        assert run("data", "check", "-", "--max-length", length)[1]["error"]["code"] == "bad_usage"
+
+
+def test_a_folder_that_cannot_be_made_is_said_without_a_traceback(
+    run: Run, good: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PHIDESK_HOME", str(tmp_path / "file" / "home"))
+    status, said = run("data", "list")
+    assert (status, said["error"]["code"]) == (1, "path_unusable") and str(tmp_path) in said["error"]["what"]
+
+
+def test_a_dataset_is_deleted_by_its_name_and_what_is_not_there_is_said(run: Run, good: str) -> None:
+    added = [run("data", "add", good, "--name", "Mine")[1]["id"] for _again in range(2)]
+    assert run("data", "delete", "Mine")[1]["error"]["code"] == "ambiguous_name"
+    assert run("data", "delete", added[0]) == (0, {"deleted": added[0]})
+    assert run("data", "delete", "Mine") == (0, {"deleted": added[1]})
+    assert run("data", "delete", "Mine") == (0, {"deleted": None})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c_ends_with_130_and_without_a_word_of_python(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "backend.cli", "data", "check", "-"],
+        cwd=ROOT,
+        stdin=reader,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        start_new_session=True,
+    )
+    wait_until(lambda: any(tmp_path.glob("phidesk-*/stdin")), "it reads", 60)
+    os.killpg(process.pid, signal.SIGINT)
+    _out, said = process.communicate(timeout=60)
+    os.close(writer), os.close(reader)
+    assert process.returncode == 130 and b"Traceback" not in said
+    assert not list(tmp_path.glob("phidesk-*"))
+
+
 def test_own_held_out_rows_are_taken_as_they_are(run: Run, good: str, tmp_path: Path) -> None:
     held_out = tmp_path / "eval.csv"
     held_out.write_text("question,answer\nHeld?,Out.\n")
@@ -236,7 +319,7 @@ def test_statistics_count_tokens_once_for_the_same_content(run: Run, good: str) 
     started = time.monotonic()
     of_file = run("data", "stats", added["train_path"], "--max-length", "8")[1]
     assert time.monotonic() - started < 5, "no process was started again"
-    assert of_file["rows"] == 16 and of_file["cut"]["rows_too_long"] == 16
+    assert of_file["rows"] == 16 and of_file["rows_left_out"] == 0 and of_file["cut"]["rows_too_long"] == 16
     assert run("data", "stats", "nothing-here")[0] == 3
 
 
