@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,8 +18,10 @@ from typing import Any
 
 import polars
 import pytest
+from typer.main import get_command
 
 from backend.cli.data_stats import bars
+from backend.cli.main import app
 from backend.domain import Message
 from backend.studio.token_table import Bin
 from backend.studio.versions import Versions
@@ -321,6 +324,17 @@ def test_statistics_count_tokens_once_for_the_same_content(run: Run, good: str) 
     assert time.monotonic() - started < 5, "no process was started again"
     assert of_file["rows"] == 16 and of_file["rows_left_out"] == 0 and of_file["cut"]["rows_too_long"] == 16
     assert run("data", "stats", "nothing-here")[0] == 3
+
+
+def test_the_document_s_commands_and_options_are_there() -> None:
+    commands = get_command(app).commands["data"].commands  # type: ignore[attr-defined]
+    text = (ROOT / "docs" / "command-line.md").read_text()
+    shown = [shlex.split(line.partition("phidesk data ")[2]) for line in text.splitlines() if "phidesk data " in line]
+    named = [words for words in shown if words and words[0] in commands]
+    assert len(named) > 12 and {words[0] for words in named} >= set(commands) - {"list", "show"}
+    for command, *words in named:
+        options = {option for parameter in commands[command].params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options, command
 
 
 def test_bars_are_as_long_as_their_share() -> None:
