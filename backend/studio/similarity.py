@@ -18,11 +18,10 @@ from backend.studio.conversation_text import digest_of_line
 from backend.studio.part_rows import PartRows
 from backend.studio.row_facts import RowFacts, gather
 from backend.studio.shingles import U64, jaccard, shingle
-from backend.studio.sketches import BANDS, CommonShingles, is_not_in
+from backend.studio.sketches import BANDS, COMMON_ROWS, COMMON_SHARE, CommonShingles, is_not_in
 
 LIKENESS = 0.8
 """From this share of common shingles on, two conversations are near-duplicates."""
-_COMMON_SHARE, _COMMON_ROWS = 0.2, 10
 _HELD_SHINGLES = 4_000_000
 _MOST_LEADERS = 8
 
@@ -87,7 +86,7 @@ def belonging_together(clusters: Ids, questions: U64) -> Ids:
 def without_common(keys: U64) -> U64:
     """The keys, 0 for one that more than a fifth of the rows share."""
     values, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    is_common = counts > max(_COMMON_ROWS, _COMMON_SHARE * len(keys))
+    is_common = counts > max(COMMON_ROWS, COMMON_SHARE * len(keys))
     return np.where(is_common[inverse], np.uint64(0), values[inverse])
 
 

@@ -13,7 +13,9 @@ LEAST_SHINGLES = 16
 """Below so many that are its own, a text is too short for likeness."""
 BANDS = 21
 _BAND_WIDTH, _PERMUTATIONS = 6, 128  # at a likeness of 0.8, 998 of 1,000 pairs share one of 21 bands of 6
-_COMMON_SHARE, _COMMON_ROWS, _SAMPLE_ROWS, _SAMPLED_BYTES = 0.2, 10, 1000, 32_768
+COMMON_SHARE, COMMON_ROWS = 0.2, 10
+"""What more than this share of the rows have, and more than so many, says nothing of their likeness."""
+_SAMPLE_ROWS, _SAMPLED_BYTES = 1000, 32_768
 _BATCH_BYTES = 200_000
 
 
@@ -34,7 +36,7 @@ class CommonShingles:
 
     def find(self) -> U64:
         self._keep_lowest()
-        least = max(_COMMON_ROWS, int(len(self._sample) * _COMMON_SHARE) + 1)
+        least = max(COMMON_ROWS, int(len(self._sample) * COMMON_SHARE) + 1)
         if len(self._sample) < least:
             return np.empty(0, np.uint64)
         found = [np.unique(shingle([compared_text(messages_of(raw))]).hashes) for raw in self._sample.values()]
