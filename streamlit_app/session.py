@@ -53,7 +53,6 @@ PENDING_CHANGES = "_pending_changes"
 ASSET_DOWNLOAD = "_asset_download"
 EDITED_EXAMPLE = "_edited_example"
 EXAMPLES_PAGES = "_examples_pages"
-LOOKED_AT_FINDING = "_looked_at_finding"
 CHOSEN_LENGTH = "_chosen_length"
 CHECKED_LENGTH = "_checked_length"
 

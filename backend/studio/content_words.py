@@ -59,7 +59,9 @@ def describe_pair(code: str, line: str, other: str) -> str:
 
 
 def _too_few(count: int) -> ContentWords:
-    title = ngettext("Only {count} different example", "Only {count} different examples", count).format(count=count)
+    title = ngettext("Only {count} different example", "Only {count} different examples", count).format(
+        count=f"{count:,}"
+    )
     if count < 10:
         return ContentWords(
             Severity.WARNING,
@@ -121,26 +123,26 @@ def _of_pairs(code: str, count: int) -> ContentWords:
         title = ngettext(
             "{count} held-out example is also trained on", "{count} held-out examples are also trained on", count
         )
-        return ContentWords(Severity.WARNING, title.format(count=count), effect, skip=leave_out_of_train)
+        return ContentWords(Severity.WARNING, title.format(count=f"{count:,}"), effect, skip=leave_out_of_train)
     if code == codes.LEAK_QUESTION:
         title = ngettext(
             "The question of {count} held-out example is also trained on",
             "The questions of {count} held-out examples are also trained on",
             count,
         )
-        return ContentWords(Severity.WARNING, title.format(count=count), effect, skip=leave_out_of_train)
+        return ContentWords(Severity.WARNING, title.format(count=f"{count:,}"), effect, skip=leave_out_of_train)
     if code == codes.LEAK_NEAR:
         title = ngettext(
             "{count} held-out example is nearly the same as one that is trained on",
             "{count} held-out examples are nearly the same as ones that are trained on",
             count,
         )
-        return ContentWords(Severity.WARNING, title.format(count=count), effect, skip=leave_out_of_train)
+        return ContentWords(Severity.WARNING, title.format(count=f"{count:,}"), effect, skip=leave_out_of_train)
     if code == codes.DUPLICATES:
         title = ngettext("{count} example is a copy", "{count} examples are copies", count)
         return ContentWords(
             Severity.WARNING,
-            title.format(count=count),
+            title.format(count=f"{count:,}"),
             _("Each copy counts again: the model learns these by heart and takes longer."),
             skip=_("Leave the copies out; the first of each stays."),
         )
@@ -152,7 +154,7 @@ def _of_pairs(code: str, count: int) -> ContentWords:
         )
         return ContentWords(
             Severity.WARNING,
-            title.format(count=count),
+            title.format(count=f"{count:,}"),
             _("The model can't learn two answers to one question: it learns neither well."),
             skip=_("Leave all of them out, since it can't be known which answer is right."),
             advice=_("Better keep the right answers and delete the wrong ones. Fine where several answers are right."),
@@ -162,7 +164,7 @@ def _of_pairs(code: str, count: int) -> ContentWords:
     )
     return ContentWords(
         Severity.WARNING,
-        title.format(count=count),
+        title.format(count=f"{count:,}"),
         _("The model learns these by heart rather than what they have in common."),
         skip=_("Leave them out; the first of each kind stays."),
         advice=_("Fine if they differ in the words that matter. When split, they stay on one side."),
@@ -175,7 +177,7 @@ def _private(code: str, count: int) -> ContentWords:
             Severity.WARNING,
             ngettext(
                 "{count} example has a secret key in it", "{count} examples have secret keys in them", count
-            ).format(count=count),
+            ).format(count=f"{count:,}"),
             _("The model may write the key out to anyone who asks."),
             fix=_("Put [key] in its place."),
             skip=_("Leave these examples out."),
@@ -188,7 +190,7 @@ def _private(code: str, count: int) -> ContentWords:
             "{count} example has a mail address in it", "{count} examples have mail addresses in them", count
         )
         return ContentWords(
-            Severity.WARNING, title.format(count=count), effect, fix=_("Put [email] in its place."), skip=skip
+            Severity.WARNING, title.format(count=f"{count:,}"), effect, fix=_("Put [email] in its place."), skip=skip
         )
     if code == PHONE:
         title = ngettext(
@@ -196,7 +198,7 @@ def _private(code: str, count: int) -> ContentWords:
         )
         return ContentWords(
             Severity.WARNING,
-            title.format(count=count),
+            title.format(count=f"{count:,}"),
             effect,
             fix=_("Put [phone] in its place."),
             skip=skip,
@@ -206,7 +208,7 @@ def _private(code: str, count: int) -> ContentWords:
         "{count} example has a bank or card number in it", "{count} examples have bank or card numbers in them", count
     )
     return ContentWords(
-        Severity.WARNING, title.format(count=count), effect, fix=_("Put [account] in its place."), skip=skip
+        Severity.WARNING, title.format(count=f"{count:,}"), effect, fix=_("Put [account] in its place."), skip=skip
     )
 
 
@@ -220,7 +222,7 @@ def _of_text(code: str, count: int, figures: Mapping[str, float]) -> ContentWord
         )
         return ContentWords(
             Severity.WARNING,
-            title.format(count=count),
+            title.format(count=f"{count:,}"),
             _("The model takes them for the end of a turn, or learns to write them into its answers."),
             fix=_("Take the marks out; the text around them stays."),
             skip=skip,
@@ -231,7 +233,7 @@ def _of_text(code: str, count: int, figures: Mapping[str, float]) -> ContentWord
         )
         return ContentWords(
             Severity.WARNING,
-            title.format(count=count),
+            title.format(count=f"{count:,}"),
             _("The model learns to write letters such as Ã¼ in place of ü."),
             fix=_("Put the letters right."),
             skip=skip,
@@ -241,7 +243,7 @@ def _of_text(code: str, count: int, figures: Mapping[str, float]) -> ContentWord
         title = ngettext("{count} example has lost characters", "{count} examples have lost characters", count)
         return ContentWords(
             Severity.WARNING,
-            title.format(count=count),
+            title.format(count=f"{count:,}"),
             _("Where a letter was lost stands a replacement sign, and the model learns to write it."),
             skip=skip,
             advice=_("What was lost can't be told from this file; export it again as UTF-8."),
@@ -252,7 +254,7 @@ def _of_text(code: str, count: int, figures: Mapping[str, float]) -> ContentWord
         )
         return ContentWords(
             Severity.WARNING,
-            title.format(count=count),
+            title.format(count=f"{count:,}"),
             _("The model learns to write HTML tags, or even scripts, into its answers."),
             fix=_("Takes tags and scripts out, and writes signs such as &amp; as characters."),
             skip=skip,
@@ -262,7 +264,7 @@ def _of_text(code: str, count: int, figures: Mapping[str, float]) -> ContentWord
         title = ngettext("{count} answer repeats its question", "{count} answers repeat their questions", count)
         return ContentWords(
             Severity.WARNING,
-            title.format(count=count),
+            title.format(count=f"{count:,}"),
             _("The model learns to say the question again before it answers."),
             skip=skip,
         )
@@ -270,7 +272,7 @@ def _of_text(code: str, count: int, figures: Mapping[str, float]) -> ContentWord
         title = ngettext("{count} answer refuses to help", "{count} answers refuse to help", count)
         return ContentWords(
             Severity.HINT,
-            title.format(count=count),
+            title.format(count=f"{count:,}"),
             _("The model learns to refuse, also where it could help."),
             skip=skip,
             advice=_("Keep them where a refusal is right."),
@@ -282,7 +284,7 @@ def _of_text(code: str, count: int, figures: Mapping[str, float]) -> ContentWord
         )
         return ContentWords(
             Severity.HINT,
-            title.format(count=count),
+            title.format(count=f"{count:,}"),
             _("Long answers weigh more in the training, and may be cut."),
             skip=skip,
             advice=_("Half of all answers have at most {median} characters.").format(median=median),
@@ -293,7 +295,7 @@ def _of_text(code: str, count: int, figures: Mapping[str, float]) -> ContentWord
         )
         return ContentWords(
             Severity.HINT,
-            title.format(count=count),
+            title.format(count=f"{count:,}"),
             _("The model may answer a word where you expect paragraphs."),
             skip=skip,
             advice=_("Half of all answers have at least {median} characters.").format(median=median),

@@ -26,25 +26,37 @@ _NOTHING_LEARNT = _("These rows can't be trained on as they are.")
 _UNREADABLE = _("What can't be read can't be learnt: these rows are missing in the training.")
 _REST_MISSING = _("What comes after this place is missing in the training.")
 _FILE_MISSING = _("Nothing of this file reaches the training.")
-_BROKEN_TEMPLATE = _("The model's chat template takes user and assistant in turns only; the run would stop here.")
+_BROKEN_TEMPLATE = _("A chat model takes user and assistant in turn only; the run would stop here.")
 _EMPTY_LEARNT = _("The model would learn to answer with nothing.")
 
 _ROWS: dict[str, tuple[str, str, str]] = {
-    "not_json": (_("Lines that are not JSON"), _UNREADABLE, _("Write one record a line, in JSON.")),
-    "not_utf8": (_("Text in another encoding"), _UNREADABLE, _("Save the file with the encoding UTF-8.")),
+    "not_json": (
+        _("Lines that can't be read"),
+        _UNREADABLE,
+        _("They are not JSON. Export the file again from the program that made it, one example a line."),
+    ),
+    "not_utf8": (
+        _("Letters in another encoding"),
+        _UNREADABLE,
+        _("Or save the file again as UTF-8, which most programs offer under Save as."),
+    ),
     "nul_character": (
-        _("NULs or half characters"),
-        _("Broken characters make the run stop, or are learnt as noise."),
-        _("Remove them; the text may have been cut or badly converted."),
+        _("Broken characters"),
+        _("They make the run stop, or are learnt as noise."),
+        _("The text may have been cut or badly converted: export it again where it came from."),
     ),
     "line_too_long": (
-        _("Records that are far too long"),
+        _("Examples that are far too long"),
         _UNREADABLE,
-        _("Split these conversations, or end each record with a line break."),
+        _("Divide these conversations. If a whole file is one line, its line breaks were lost: export it again."),
     ),
-    "nested_too_deeply": (_("Records nested too deeply"), _UNREADABLE, _("Write each as a plain list of messages.")),
+    "nested_too_deeply": (
+        _("Examples nested too deeply"),
+        _UNREADABLE,
+        _("Skip them, or export them as a plain list of messages."),
+    ),
     "duplicate_key": (
-        _("The same name twice in one record"),
+        _("The same name twice in one example"),
         _("Only one of the two values can be learnt, and it isn't said which."),
         _("Keep the right one in the file."),
     ),
@@ -58,22 +70,30 @@ _ROWS: dict[str, tuple[str, str, str]] = {
         _("Without its end it isn't clear where a text stops: the row is missing in the training."),
         _("Close the quote, or write it twice inside of a text."),
     ),
-    "unreadable_row": (_("Rows of a table that can't be read"), _UNREADABLE, _("Correct them in the file.")),
+    "unreadable_row": (
+        _("Rows of a table that can't be read"),
+        _UNREADABLE,
+        _("Look at these rows in your spreadsheet and save it again as CSV UTF-8."),
+    ),
     "record_cut_off": (
-        _("A record that breaks off"),
+        _("An example that breaks off"),
         _("Its answer is not whole, so it can't be learnt; what follows is missing."),
         _("Save or download the file again."),
     ),
-    "not_an_object": (_("Records that are no objects"), _NOTHING_LEARNT, _('Write each as {"messages": [...]}.')),
+    "not_an_object": (
+        _("Lines that are no examples"),
+        _NOTHING_LEARNT,
+        _('Skip them. In the file, an example looks like {"messages": [...]}.'),
+    ),
     "no_messages": (
         _("Rows without a conversation"),
         _NOTHING_LEARNT,
         _("Give all rows the same format, or make two files."),
     ),
     "messages_not_a_list": (
-        _("Conversations that are no list"),
+        _("Conversations that are no list of messages"),
         _NOTHING_LEARNT,
-        _("Make each a list of objects with `role` and `content`."),
+        _("In the file, each message has a `role` (who speaks) and a `content` (what is said)."),
     ),
     "messages_empty": (
         _("Conversations without messages"),
@@ -81,25 +101,25 @@ _ROWS: dict[str, tuple[str, str, str]] = {
         _("Add a question and its answer, or remove the row."),
     ),
     "message_not_an_object": (
-        _("Messages that are no objects"),
-        _("It isn't said who speaks."),
-        _("Write each message with `role` and `content`."),
+        _("Messages that don't say who speaks"),
+        _("The training must know which text is the question and which the answer."),
+        _("In the file, each message has a `role` (who speaks) and a `content` (what is said)."),
     ),
     "role_missing": (
-        _("Messages without a role"),
-        _("It isn't said who speaks."),
-        _("Add the role: system, user or assistant."),
+        _("Messages without a speaker"),
+        _("The training must know which text is the question and which the answer."),
+        _("In the file, add who speaks as `role`: system, user or assistant."),
     ),
     "unknown_role": (
-        _("Unknown roles"),
+        _("Unknown speakers"),
         _BROKEN_TEMPLATE,
-        _("Use the roles system, user and assistant."),
+        _("The file may name system, user and assistant."),
     ),
     "content_missing": (_("Messages without a text"), _EMPTY_LEARNT, _("Add the text as `content`.")),
     "content_not_text": (
-        _("Contents that are no text"),
+        _("Messages that are no text"),
         _NOTHING_LEARNT,
-        _("Write each content as one text."),
+        _("In the file, write what is said as one text."),
     ),
     "part_not_text": (
         _("Images and other parts"),

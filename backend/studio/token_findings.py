@@ -84,7 +84,7 @@ def _nothing_to_learn(table: TokenTable, report: CutReport) -> Finding:
         severity=Severity.REFUSED,
         title=_("Nothing to learn within the maximum length"),
         effect=_(
-            "No answer lies within the first {length} tokens, so the training would learn nothing from them."
+            "Their answers begin after the first {length} tokens: the training would learn nothing from them."
         ).format(length=_number(report.max_length)),
         count=report.rows_without_trainable,
         rows=_rows(table, report.without_trainable, report.max_length),
@@ -148,6 +148,11 @@ def _raise_the_length(table: TokenTable, max_length: int) -> str:
     if suggestion > max_length:
         return _("A maximum length of {length} tokens keeps nearly all answers whole. It takes more memory.").format(
             length=_number(suggestion)
+        )
+    if not table.context or max_length < table.context:
+        return _(
+            "Choose a longer maximum length, which takes more memory; or shorten these conversations, or divide each "
+            "into several examples."
         )
     return _("Shorten these conversations, or divide each into several examples.")
 

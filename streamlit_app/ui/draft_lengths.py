@@ -18,7 +18,7 @@ from backend.studio.draft_lengths import LengthChoice
 from streamlit_app.ui import draft_state, errors, numbers, token_charts
 from streamlit_app.ui.dataset_base import choose_base, choose_length
 from streamlit_app.ui.dataset_statistics import say_suggestion
-from streamlit_app.ui.draft_examples import look_at
+from streamlit_app.ui.draft_examples import show_found
 from streamlit_app.ui.draft_state import DraftState, Lengths
 from streamlit_app.ui.findings_view import show_findings
 
@@ -72,7 +72,7 @@ def _show(datasets: Datasets, state: DraftState) -> Lengths:
             lambda choices: draft_state.decide(datasets, draft, choices),
             key="draft_lengths",
             has_files=len(draft.files) > 1,
-            look=lambda finding: look_at(draft, finding, choice),
+            look=lambda finding: show_found(datasets, draft, finding, choice),
         )
     else:
         st.success(

@@ -12,7 +12,7 @@ from backend.domain_datasets import Draft
 from backend.i18n import _, ngettext
 from streamlit_app import session
 from streamlit_app.ui import confirm, draft_lengths, draft_state, errors, numbers
-from streamlit_app.ui.draft_examples import look_at, show_examples
+from streamlit_app.ui.draft_examples import show_examples, show_found
 from streamlit_app.ui.draft_mapping import needs_mapping, show_format
 from streamlit_app.ui.draft_progress import show_verdict, watch
 from streamlit_app.ui.draft_save import Wish, show_save
@@ -57,7 +57,7 @@ def _show(datasets: Datasets, draft: Draft, max_upload_mb: int) -> Wish | None:
                 lambda choices: draft_state.decide(datasets, draft, choices),
                 key="draft",
                 has_files=len(draft.files) > 1,
-                look=lambda finding: look_at(draft, finding),
+                look=lambda finding: show_found(datasets, draft, finding),
             )
         state = draft_state.counted(datasets, replace(state, lengths=draft_lengths.show(datasets, state)))
         with verdict:

@@ -5,6 +5,7 @@ The words of a finding are the backend's, but may name columns and values of a f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
@@ -19,7 +20,7 @@ from streamlit_app.ui.states import Look
 Decide = Callable[[Mapping[str, Decision | None]], object]
 """Called from a button's callback with what was chosen for each code; None takes the choice back."""
 LookAt = Callable[[Finding], None]
-"""Called from a button's callback with the finding whose examples are wanted."""
+"""Draws all examples of a finding."""
 
 SHOWN_ROWS = 200
 EXCERPT = 120
@@ -59,8 +60,8 @@ def show_findings(
 ) -> None:
     """`key` begins the keys of the widgets: `{key}_fix_{code}`, `{key}_skip_`, `{key}_keep_`, `{key}_undo_`.
 
-    With `has_files` each row names its file, also where a finding is about one file alone. With `look`, findings of
-    examples that can be looked at have a button for that.
+    With `has_files` each row names its file, also where a finding is about one file alone. `look` draws the examples
+    of a finding, where they can be looked at.
     """
     ordered = in_order(findings)
     _show_at_once(ordered, decide, key)
@@ -119,14 +120,10 @@ def _show_card(finding: Finding, decide: Decide, key: str, has_files: bool, look
         if finding.rows:
             _show_rows(finding, key, has_files)
         if look_at is not None and any(row.number >= 0 for row in finding.rows):
-            st.button(
-                _("Show these examples"),
-                key=f"{key}_look_{code}",
-                type="tertiary",
-                icon=":material/table_rows:",
-                on_click=look_at,
-                args=(finding,),
-            )
+            corner = st.expander(_("Read these"), key=f"{key}_look_{code}", type="compact", on_change="rerun")
+            if corner.open:
+                with corner:
+                    look_at(finding)
 
 
 def _look(finding: Finding) -> Look:
@@ -137,7 +134,7 @@ def _look(finding: Finding) -> Look:
 
 def _places(finding: Finding) -> str:
     """How many examples; nothing of what concerns a set as a whole, or when the title says it."""
-    if not finding.rows or numbers.count(finding.count) in finding.title:
+    if not finding.rows or re.search(rf"\b{finding.count}\b", finding.title.replace(",", "")):
         return ""
     if len(finding.rows) == 1 and finding.rows[0].line == 0 and finding.count == 1:
         return _("a whole file")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,20 +85,24 @@ def test_a_decision_is_undone(open_page: Open, desk: FakeDesk) -> None:
     assert "draft_skip_not_json" in keys(page)
 
 
-def test_all_examples_of_a_finding_are_shown_page_by_page(open_page: Open, desk: FakeDesk) -> None:
+def test_all_examples_of_a_finding_are_read_page_by_page(open_page: Open, desk: FakeDesk) -> None:
     mails = [row(f"Who helps at pier {number}?", f"Write to pier{number}@larkhaven.org.") for number in range(1030)]
     draft = desk.datasets.drafts.open([("mails.jsonl", b"\n".join([GOOD, *map(str.encode, mails)]))])
     page = open_page("dataset", draft=draft.id)
-    page.button(key="draft_look_mail_addresses").click().run()
-    assert "Only the examples of: **1030 examples have mail addresses in them**" in texts(page)
-    assert list(page.dataframe[-1].value["Line"][:2]) == [11, 12]
-    page.get("pagination")[-1].set_value(21).run()
-    assert list(page.dataframe[-1].value["Line"])[-1] == 1040
-    page.text_input(key="draft_search").set_value("pier 1029?").run()
-    assert list(page.dataframe[-1].value["Line"]) == [1040]
-    page.button(key="draft_leave_finding").click().run()
-    page.text_input(key="draft_search").set_value("Question 3").run()
-    assert list(page.dataframe[-1].value["Line"]) == [4]
+    page.session_state["draft_look_mail_addresses"] = True
+    page.run()
+    found = next(
+        frame for frame in page.dataframe if list(frame.value.columns) == ["Line", "First question", "Answer to it"]
+    )
+    assert list(found.value["Line"]) == list(range(11, 31))
+    page.session_state["draft_found_mail_addresses_page"] = 52
+    page.run()
+    found = next(
+        frame for frame in page.dataframe if list(frame.value.columns) == ["Line", "First question", "Answer to it"]
+    )
+    assert list(found.value["Line"]) == list(range(1031, 1041))
+    assert not page.exception
+    assert desk.datasets.drafts.page(draft.id, 0, 9, "pier 1029?", [5, 1039]).rows[0][0] == 1039
     assert desk.datasets.draft_rows_of(draft.id, "nothing") == []
 
 
@@ -254,6 +259,12 @@ def test_a_large_file_shows_its_first_rows_while_it_is_read(open_page: Open, des
 def finding(severity: Severity, count: int, decision: Decision | None = None, code: str = "a") -> Finding:
     rows = (FoundRow("f", 1, "what", part="rows", number=1), FoundRow("f", 2, "what", part="rows", number=2))
     return Finding(code, severity, "Title", "Effect", count, rows[:count], "Fixes.", "Skips.", decision=decision)
+
+
+def test_how_many_is_said_once() -> None:
+    assert findings_view._places(replace(finding(Severity.HINT, 2), title="2 answers are cut off")) == ""
+    assert findings_view._places(replace(finding(Severity.HINT, 2), title="Longer than 2,048 tokens")) == "2 examples"
+    assert findings_view._places(finding(Severity.HINT, 2)) == "2 examples"
 
 
 def test_findings_that_must_be_decided_come_first() -> None:
