@@ -74,7 +74,7 @@ def test_the_fix_leaves_out_as_few_turns_as_it_takes(texts: list[str], system: s
     shorter = [(*messages[:first], *messages[first + 2 * gone :]) for gone in range(len(texts) // 2)]
     # What the questions' beginnings have in common counts as lost, which is part of the opening where questions repeat:
     # so it may take one exchange more than needed, never one less.
-    slack = max(8, length.opening)
+    slack = 8 + length.opening
     if fixed is None:
         assert all(tokens(some) > max_length - slack for some in shorter)
         return
