@@ -116,7 +116,7 @@ def _mostly_utf8(raw: bytes) -> str | None:
 def _latin(raw: bytes) -> str | None:
     """By the encoding that puts no signs into words, and by the language; None where the words are not Latin.
 
-    Counting letters, as `charset_normalizer` does, takes every second short row for another encoding's.
+    `charset_normalizer` counts letters, and takes every second short row of Western Europe for another encoding's.
     """
     readings: dict[str, str] = {}
     for encoding in _LATIN:
@@ -126,10 +126,16 @@ def _latin(raw: bytes) -> str | None:
                 readings[encoding] = text
     least = min(map(_oddities, readings.values()), default=0)
     fitting = {encoding: text for encoding, text in readings.items() if _oddities(text) == least}
+    if len(fitting) < 2:
+        return next(iter(fitting.values()), None)
+    likeliest = next(iter(fitting.values()))
+    language, share = languages().guess(_said(likeliest))
     for encoding, known in _LANGUAGES.items():
-        if encoding in fitting and languages().of_text(_said(fitting[encoding])) in known:
-            return fitting[encoding]
-    return next(iter(fitting.values()), None)
+        if encoding in fitting:
+            other, other_share = languages().guess(_said(fitting[encoding]))
+            if other in known and (language in known or other_share >= share):
+                return fitting[encoding]
+    return likeliest
 
 
 def _said(text: str) -> str:

@@ -35,12 +35,15 @@ class Languages:
         text = _prose(messages[-1].content)
         if len(text) < _LEAST_LETTERS and len(messages) > 1:
             text = f"{_prose(messages[-2].content)} {text}"
-        return self.of_text(text) if sum(map(str.isalpha, text)) >= _LEAST_LETTERS else ""
+        if sum(map(str.isalpha, text)) < _LEAST_LETTERS:
+            return ""
+        code, probability = self.guess(text)
+        return code if probability >= _SURE else ""
 
-    def of_text(self, text: str) -> str:
-        """However short; "" where unsure."""
+    def guess(self, text: str) -> tuple[str, float]:
+        """The likeliest code, and how likely it is (0..1), of however little text."""
         code, probability = self._identifier.classify(text)
-        return str(code) if probability >= _SURE else ""
+        return str(code), float(probability)
 
 
 def shares(found: Sequence[str]) -> dict[str, float]:

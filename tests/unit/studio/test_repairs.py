@@ -188,6 +188,8 @@ def test_a_line_that_is_cut_off_or_unclear_stays_unread(raw: str) -> None:
         ("Gibt es Rückgabe? Ja, für 30 Tage natürlich möglich.", "mac_roman"),
         ("Kolik to stojí? Dvacet korun, můžete platit kartou, děkujeme.", "cp1250"),
         ("Hol van az állomás? Az állomás a templommal szemben található.", "cp1250"),
+        ("Kde je nádraží? Nádraží je naproti kostelu, jděte rovně.", "cp1250"),
+        ("Kje je postaja? Nasproti cerkve, čez križišče.", "cp1250"),
         ("İstasyon nerede? İstasyon kilisenin karşısında.", "cp1254"),
         ("Как использовать JavaScript framework? Установите framework.", "cp1251"),
         ("Πού είναι ο σταθμός; Απέναντι από την εκκλησία.", "cp1253"),
