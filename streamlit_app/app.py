@@ -33,6 +33,8 @@ page = st.navigation(
 with st.bottom:
     status_bar()
 
+# A link from a page to itself, as from a list's row, leaves the browser's address as it was; this puts it right.
+st.query_params.from_dict(st.query_params.to_dict())
 errors.show_pending()
 due_endpoints.show()
 with errors.shown():

@@ -81,3 +81,19 @@ def test_no_section_has_a_serious_barrier_or_scrolls_sideways(
             assert [one["id"] for one in found if one["impact"] in {"serious", "critical"}] == [], section
             assert desk.page.evaluate("document.documentElement.scrollWidth") <= size[0], section
             desk.screenshot(f"dataset-{section.split('&')[0]}-{size[0]}")
+
+
+def test_what_a_list_s_link_opens_stays_open(browser: Browser, app: AppProcess, dataset: Dataset) -> None:
+    """Streamlit's links from a page to itself show the right thing once, but don't change the browser's address."""
+    with desk_page(browser, app) as desk:
+        page = desk.page
+        sections = page.get_by_role("heading", name="Add examples")
+        desk.open("dataset")
+        page.locator(f".st-key-dataset_{dataset.id}").get_by_role("link").click()
+        page.wait_for_url(f"**/dataset?dataset={dataset.id}")
+        desk.settle()
+        page.reload()
+        expect(page.locator(".st-key-back")).to_be_visible()
+        page.go_back()
+        expect(sections).to_be_visible()
+        page.wait_for_url("**/dataset")
