@@ -75,23 +75,23 @@ class Versions:
 
     def edit(self, part: str, number: int, messages: Sequence[Message], *, based_on: int | None = None) -> Version:
         """Row `number` (from 0) becomes `messages`. Raises BadInput that names the turn that is no good."""
-        summary = _("Example {number} of {part} changed.").format(number=number + 1, part=part)
+        summary = _("{part}: example {number} changed.").format(part=_in_words(part), number=number + 1)
         return self.change([RowChange(part, number, tuple(messages))], summary, based_on=based_on)
 
     def delete(self, part: str, numbers: Iterable[int], *, based_on: int | None = None) -> Version:
         gone = sorted(set(numbers))
         summary = (
-            _("Example {number} of {part} deleted.").format(number=gone[0] + 1, part=part)
+            _("{part}: example {number} deleted.").format(part=_in_words(part), number=gone[0] + 1)
             if len(gone) == 1
-            else ngettext(
-                "{count} example of {part} deleted.", "{count} examples of {part} deleted.", len(gone)
-            ).format(count=len(gone), part=part)
+            else ngettext("{part}: {count} example deleted.", "{part}: {count} examples deleted.", len(gone)).format(
+                count=len(gone), part=_in_words(part)
+            )
         )
         return self.change([RowChange(part, number, None) for number in gone], summary, based_on=based_on)
 
     def add(self, part: str, messages: Sequence[Message], *, based_on: int | None = None) -> Version:
         """At the end of the part."""
-        summary = _("An example added to {part}.").format(part=part)
+        summary = _("{part}: an example added.").format(part=_in_words(part))
         return self.change([RowChange(part, None, tuple(messages))], summary, based_on=based_on)
 
     def change(self, changes: Sequence[RowChange], summary: str = "", *, based_on: int | None = None) -> Version:
@@ -383,6 +383,10 @@ def _require_forgettable(
             how_to_fix=_("Nothing was forgotten. Leave them out, or delete first what was made with them."),
             code="version_in_use",
         )
+
+
+def _in_words(part: str) -> str:
+    return {"train": _("To learn from"), "eval": _("To check with")}.get(part, part)
 
 
 def _require_part(part: str) -> None:

@@ -44,6 +44,7 @@ def _show_texts(datasets: Datasets, dataset: Dataset) -> None:
         label = ngettext("{n} finding in version {version}", "{n} findings in version {version}", len(found.findings))
         st.caption(label.format(n=len(found.findings), version=dataset.version))
         dataset_findings.show(
+            datasets,
             dataset,
             found.findings,
             lambda chosen, tell: datasets.apply_decisions(dataset.id, chosen, tell),

@@ -7,19 +7,30 @@ from dataclasses import replace
 
 import streamlit as st
 
+from backend.datasets import Datasets
 from backend.domain import Dataset
-from backend.domain_datasets import Decision, Finding, Version
+from backend.domain_datasets import Decision, Finding, RowFilter, Version
 from backend.i18n import _, ngettext
 from backend.studio.kept_findings import KeptFindings
 from backend.studio.running_work import OnProgress
-from streamlit_app.ui import dataset_address, dataset_changes
+from streamlit_app.ui import dataset_address, dataset_changes, numbers
+from streamlit_app.ui.dataset_row import show_chat
 from streamlit_app.ui.findings_view import show_findings
-from streamlit_app.ui.safe_text import plain
+
+SHOWN_EXAMPLES = 3
 
 Apply = Callable[[Mapping[str, Decision], OnProgress], Version]
 
 
-def show(dataset: Dataset, findings: Sequence[Finding], apply: Apply, kept: KeptFindings, *, key: str) -> None:
+def show(
+    datasets: Datasets,
+    dataset: Dataset,
+    findings: Sequence[Finding],
+    apply: Apply,
+    kept: KeptFindings,
+    *,
+    key: str,
+) -> None:
     by_code = {one.code: one for one in findings}
 
     def decide(decisions: Mapping[str, Decision | None]) -> None:
@@ -33,9 +44,7 @@ def show(dataset: Dataset, findings: Sequence[Finding], apply: Apply, kept: Kept
             dataset_changes.act(dataset, lambda tell: apply(wanted, tell), _what(wanted, findings))
 
     with_kept = [replace(one, decision=Decision.KEEP if kept.holds(one) else None) for one in findings]
-    show_findings(with_kept, decide, key=key)
-    for finding in findings:
-        _show_link(finding)
+    show_findings(with_kept, decide, key=key, look=lambda finding: _show_examples(datasets, dataset, finding))
 
 
 def rows_of(finding: Finding, part: str) -> tuple[int, ...]:
@@ -43,16 +52,16 @@ def rows_of(finding: Finding, part: str) -> tuple[int, ...]:
     return tuple(sorted({row.number for row in finding.rows if row.part == part and row.number >= 0}))
 
 
-def _show_link(finding: Finding) -> None:
-    """To these examples in the table, in the part that has the most of them."""
-    rows = {part: len(rows_of(finding, part)) for part in dataset_address.PARTS}
-    part = max(rows, key=lambda one: rows[one])
-    if not rows[part]:
-        return
+def _show_examples(datasets: Datasets, dataset: Dataset, finding: Finding) -> None:
+    """The first of them in full, and the way to all in the table, in the part that has the most of them."""
+    rows = {part: rows_of(finding, part) for part in dataset_address.PARTS}
+    part = max(rows, key=lambda one: len(rows[one]))
+    for number, row in datasets.page(dataset.id, part, 0, SHOWN_EXAMPLES, where=RowFilter(numbers=rows[part])).rows:
+        st.caption(_("Example {number}").format(number=numbers.count(number + 1)))
+        show_chat(row.messages)
     st.button(
-        _("Show the examples of: {title}").format(title=plain(finding.title)),
+        _("See them in the table, to change them"),
         key=f"show_finding_{finding.code}",
-        type="tertiary",
         icon=":material/table_rows:",
         on_click=dataset_address.go,
         kwargs={"view": "examples", "part": part, "finding": finding.code, "example": None},

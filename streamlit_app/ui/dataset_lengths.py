@@ -33,6 +33,7 @@ def show(datasets: Datasets, dataset: Dataset) -> None:
         )
         return
     dataset_findings.show(
+        datasets,
         dataset,
         found,
         lambda chosen, tell: datasets.apply_length_decisions(dataset.id, base, length, chosen, tell),

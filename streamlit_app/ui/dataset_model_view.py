@@ -56,10 +56,20 @@ def show(datasets: Datasets, dataset: Dataset) -> None:
         length = choose_length(counted.table)
     else:
         length = WITHOUT_FIGURES
-        st.caption(_("Shown up to {n} tokens, until all examples are counted.").format(n=numbers.count(length)))
+        if not counted.failure:
+            _watch(datasets, dataset, base, length)
     with st.spinner(_("Reading with the model's own words…"), show_time=True):
         row = datasets.explain(base, messages, length)
     show_rendered(row, length)
+
+
+@st.fragment(run_every="2s")
+def _watch(datasets: Datasets, dataset: Dataset, base: str, length: int) -> None:
+    """Until there are figures to choose a maximum length by."""
+    counted = datasets.measure_tokens(dataset.id, base)
+    if counted.table or counted.failure:
+        st.rerun()
+    st.caption(_("Shown up to {n} tokens, until all examples are counted.").format(n=numbers.count(length)))
 
 
 def _wait_for_first(datasets: Datasets, base: str, messages: tuple[Message, ...]) -> None:

@@ -44,9 +44,19 @@ def _show_version(datasets: Datasets, dataset: Dataset, version: Version, before
         with st.container(
             horizontal=True, vertical_alignment="center", gap="small", key=f"version_head_{version.number}"
         ):
-            st.markdown(f"**{_('Version {number}').format(number=version.number)}** · {plain(version.summary)}")
+            title = f"**{_('Version {number}').format(number=version.number)}** · {plain(version.summary)}"
+            st.markdown(title, width="stretch")
             if is_current:
                 st.badge(_("Current"), icon=":material/check:", color="green")
+            else:
+                st.button(
+                    _("Go back to this version"),
+                    key=f"revert_{version.number}",
+                    icon=":material/history:",
+                    type="tertiary",
+                    on_click=_revert,
+                    args=(datasets, dataset, version.number),
+                )
         rows = ngettext("{n} example", "{n} examples", version.train_rows + version.eval_rows)
         facts = [
             numbers.local_time(version.created_at),
@@ -55,25 +65,21 @@ def _show_version(datasets: Datasets, dataset: Dataset, version: Version, before
             _("hash {hash}").format(hash=version.sha256[:8]),
         ]
         st.caption(plain(" · ".join(fact for fact in facts if fact)))
-        if not is_current:
-            st.button(
-                _("Go back to this version"),
-                key=f"revert_{version.number}",
-                icon=":material/history:",
-                on_click=_revert,
-                args=(datasets, dataset, version.number),
-            )
         if before is not None:
-            opened = st.expander(_("What changed"), key=f"changes_{version.number}", on_change="rerun")
+            opened = st.expander(_("What changed"), key=f"changes_{version.number}", type="compact", on_change="rerun")
             if opened.open:
                 with opened, errors.shown():
                     show_difference(datasets, dataset, before, version.number, str(version.number))
 
 
 def changes_in_short(version: Version) -> str:
-    """ "+2 −1 ~3": added, removed, edited."""
-    parts = [("+", version.added), ("−", version.removed), ("~", version.edited)]
-    return " ".join(f"{sign}{numbers.count(count)}" for sign, count in parts if count)
+    """Empty where nothing changed."""
+    parts = [
+        (_("{n} added"), version.added),
+        (_("{n} removed"), version.removed),
+        (_("{n} changed"), version.edited),
+    ]
+    return ", ".join(text.format(n=numbers.count(count)) for text, count in parts if count)
 
 
 def show_difference(datasets: Datasets, dataset: Dataset, before: int, after: int, key: str) -> None:

@@ -30,6 +30,13 @@ from streamlit_app.ui.keyboard import primary_shortcut
 from streamlit_app.ui.link_rows import back_link
 from streamlit_app.ui.safe_text import plain
 
+SOURCES = {
+    "file": _("From a file"),
+    "sample": _("The sample"),
+    "hub": _("From Hugging Face"),
+    "chats": _("From rated chats"),
+    "azure": _("From Azure"),
+}
 SECTIONS: dict[str, tuple[str, Callable[[Datasets, Dataset], None]]] = {
     "examples": (_("Examples"), dataset_examples.show),
     "model": (_("As the model sees it"), dataset_model_view.show),
@@ -45,7 +52,9 @@ def show_dataset(datasets: Datasets, dataset: Dataset) -> None:
     st.title(plain(dataset.name))
     st.caption(
         _("{source}, added {when}, version {version}").format(
-            source=plain(dataset.source), when=numbers.local_time(dataset.created_at), version=dataset.version
+            source=SOURCES.get(dataset.source) or plain(dataset.source),
+            when=numbers.local_time(dataset.created_at),
+            version=dataset.version,
         )
     )
     _show_figures(dataset)

@@ -258,7 +258,7 @@ def test_versions_are_listed_with_what_changed_and_lead_back(open_page: Open, de
         "revert_2",
         "revert_1",
     ]
-    assert "119 examples · −1 · hash" in texts(page)
+    assert "119 examples · 1 removed · hash" in texts(page)
     page.button(key="revert_1").click().run()
     assert "Back to version 1. Version 4." in texts(page)
     assert desk.datasets.get(plain.id).sha256 == plain.sha256
@@ -305,6 +305,9 @@ def test_fixing_a_finding_makes_a_version_that_undo_takes_back(open_page: Open, 
     page.button(key=f"checks_undo_{mail.code}").click().run()
     desk.datasets.versions(dataset.id).undo()
     page = open_page("dataset", dataset=dataset.id, view="checks")
+    page.session_state[f"checks_look_{mail.code}"] = True
+    page.run()
+    assert "ada.lovelace@contoso.com" in texts(page)
     page.button(key=f"show_finding_{mail.code}").click().run()
     assert table(page) == [5]
     page.segmented_control(key="dataset_view").set_value("checks").run()

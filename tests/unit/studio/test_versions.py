@@ -71,7 +71,7 @@ def test_an_edited_row_makes_a_new_version_and_the_old_files_stay(dataset: Datas
     before = {part: Path(getattr(dataset, f"{part}_path")).read_bytes() for part in PARTS}
     made = versions.edit("train", 3, talk("New?", "Yes."))
     assert (made.number, made.added, made.removed, made.edited) == (2, 0, 0, 1)
-    assert made.summary == "Example 4 of train changed."
+    assert made.summary == "To learn from: example 4 changed."
     current = now(versions)
     assert (current.version, current.sha256, current.train_rows) == (2, made.sha256, 16)
     assert contents(current.train_path)[3] == talk("New?", "Yes.")
