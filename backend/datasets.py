@@ -233,9 +233,11 @@ class Datasets:
         convert = conversion.converter(form)
         return [convert(record) for record in self.drafts.first_records(draft_id, limit, file)]
 
-    def examine_draft(self, draft_id: str) -> Examination:
-        """The checks of a draft's content: started when needed, and how far they are, with what was decided."""
-        return self._draft_checks.look(draft_id)
+    def examine_draft(self, draft_id: str, *, again: bool = False) -> Examination:
+        """The checks of a draft's content: started when needed, and how far they are, with what was decided. A failure
+        stays until it is asked for `again`.
+        """
+        return self._draft_checks.look(draft_id, again=again)
 
     def decide_content(self, draft_id: str, code: str, decision: Decision | None) -> None:
         """About a finding of these checks; it is carried out when the draft is saved."""

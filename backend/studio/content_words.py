@@ -157,7 +157,10 @@ def _of_pairs(code: str, count: int) -> ContentWords:
             title.format(count=f"{count:,}"),
             _("The model can't learn two answers to one question: it learns neither well."),
             skip=_("Leave all of them out, since it can't be known which answer is right."),
-            advice=_("Better keep the right answers and delete the wrong ones. Fine where several answers are right."),
+            advice=_(
+                "Or leave them, save, and delete the wrong answers on the dataset's page. Fine where several answers "
+                "are right."
+            ),
         )
     title = ngettext(
         "{count} example is nearly the same as another", "{count} examples are nearly the same as others", count

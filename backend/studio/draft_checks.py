@@ -33,10 +33,14 @@ class DraftChecks:
         self._cache = cache
         self._lock = threading.Lock()
 
-    def look(self, draft_id: str) -> Examination:
-        """Started when needed, and how far it is. Raises Conflict while the draft is read."""
+    def look(self, draft_id: str, *, again: bool = False) -> Examination:
+        """Started when needed, and how far it is; a failure stays until it is asked for `again`. Raises Conflict while
+        the draft is read.
+        """
         copy = self._drafts.working_copy(draft_id)
         folder = copy.folder / "examination"
+        if again:
+            examination.forget_examination(folder)
         with self._lock:
             if not folder.exists():
                 examination.start_examination(folder, [self._part(copy)], cache=self._cache)

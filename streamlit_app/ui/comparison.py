@@ -8,6 +8,7 @@ import streamlit as st
 from backend.evaluation import AnswerPair, EvaluationResult
 from backend.i18n import _, ngettext
 from streamlit_app.ui import numbers
+from streamlit_app.ui.choice_labels import readable
 from streamlit_app.ui.safe_text import formatted
 
 PAGE_SIZE = 5
@@ -89,7 +90,7 @@ def _show_answers(result: EvaluationResult) -> None:
     shown = st.segmented_control(
         _("Show"),
         ["all", *VERDICTS],
-        format_func=lambda name: _("All") if name == "all" else VERDICTS[name][0],
+        format_func=lambda name: readable(_("All") if name == "all" else VERDICTS[name][0]),
         default="all",
         required=True,
         key="verdict_filter",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from backend.domain_datasets import (
     SplitChoice,
 )
 from backend.errors import Conflict
+from backend.studio import examination
 from streamlit_app import session
 from streamlit_app.ui import findings_view
 from streamlit_app.ui.draft_state import DraftState, what_is_missing
@@ -329,6 +331,44 @@ def test_what_a_maximum_length_cuts_is_told_and_skipped_before_saving(open_page:
     [dataset] = desk.datasets.list()
     saved = Path(dataset.train_path).read_text() + Path(dataset.eval_path).read_text()
     assert (saved.count("From where?"), saved.count("And where to?")) == (1, 0)
+
+
+def kill(folder: Path) -> None:
+    """The process that works in the folder, as a machine short of memory would."""
+    facts = wait_until(
+        lambda: (folder / "process.json").exists() and json.loads((folder / "process.json").read_bytes()), "it runs"
+    )
+    os.kill(facts["pid"], signal.SIGKILL)
+
+
+def test_a_counting_that_died_is_told_and_begun_again(open_page: Open, desk: FakeDesk) -> None:
+    draft = desk.datasets.drafts.open([("mine.jsonl", GOOD)])
+    rows = desk.datasets.drafts.working_copy(draft.id).path
+    os.utime(rows, (1, 1))  # it was read long ago
+    desk.datasets.measure_draft_tokens(draft.id, BUILT_IN_MODEL)
+    [work] = (rows.parent / "tokens").iterdir()
+    kill(work)
+    wait_until(lambda: desk.datasets.measure_draft_tokens(draft.id, BUILT_IN_MODEL).failure, "its end is told")
+    page = open_page("dataset", draft=draft.id)
+    assert "The work ended without a word." in texts(page)
+    assert not page.button(key="save_dataset").disabled, "it can be saved all the same"
+    page.button(key="draft_count_again").click().run()
+    wait_until(lambda: desk.datasets.measure_draft_tokens(draft.id, BUILT_IN_MODEL).is_final, "they are counted", 120)
+    assert "tokens nothing is cut off." in texts(page.run())
+
+
+def test_checks_that_died_are_told_and_begun_again(
+    open_page: Open, desk: FakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examination, "SMALL_BYTES", 0)
+    draft = desk.datasets.drafts.open([("mine.jsonl", GOOD)])
+    desk.datasets.examine_draft(draft.id)
+    kill(desk.datasets.drafts.working_copy(draft.id).folder / "examination")
+    wait_until(lambda: desk.datasets.examine_draft(draft.id).failure, "its end is told")
+    page = open_page("dataset", draft=draft.id)
+    page.button(key="draft_check_again").click().run()
+    wait_until(lambda: desk.datasets.examine_draft(draft.id).phase == "done", "the checks are done", 120)
+    assert "draft_check_again" not in keys(page.run())
 
 
 def test_a_decision_about_lengths_waits_for_the_counting(desk: FakeDesk) -> None:
