@@ -15,17 +15,24 @@ from backend.settings import QUIET_ENVIRONMENT  # noqa: E402
 os.environ["PHIDESK_HOME"] = tempfile.mkdtemp(prefix="phidesk-tests-")
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
 os.environ.update(QUIET_ENVIRONMENT)  # as the app itself does at its start, before prompt flow is imported
+# Several tests run at once: threads that spin while they wait, or outnumber the cores, take the time of the others.
+os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 LONG = (
     "e2e/test_azure_journey",
-    "training_job/test_interruptions",
     "e2e/test_whole_loop",
-    "training_job/test_several_processes",
-    "azure_faults/test_matrix",
-    "e2e/test_cloud_pages",
     "e2e/test_pages_open",
+    "e2e/test_cloud_pages",
+    "azure_faults/test_matrix",
+    "training_job/test_interruptions",
+    "contract/test_target",
+    "training_job/test_several_processes",
+    "e2e/test_dataset_view",
+    "training_job/test_runs",
+    "unit/studio/test_corpus",
+    "contract/test_endpoint_deaths",
 )
-"""Files that take minutes."""
+"""Files that take a minute or more, the longest first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
