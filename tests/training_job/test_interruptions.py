@@ -18,7 +18,8 @@ from training_job.tuning.fine_tuning import STOPPED, main
 from training_job.tuning.metrics import MetricsLog
 
 Arguments = Callable[..., list[str]]
-STEPS = 150
+STEPS = 60
+"""So many that a run is not over a moment after its first checkpoint."""
 
 
 def sealed(output: Path) -> list[int]:
