@@ -19,6 +19,7 @@ from backend.studio.formats import UNKNOWN, recognise
 from backend.studio.json_lines import Block, read_blocks, records_of
 from backend.studio.reading_workers import RANGE_BYTES, Range, Task, Workers, ranges_of, worker_count
 from backend.studio.records import Broken, Record, SourceFile, broken_by
+from backend.studio.repairs import records_to_look_at
 from backend.studio.row_batch import Batch, RowConverter
 from backend.studio.sniffing import Kind, recognise_container
 from backend.studio.unpacking import TextStream, Unreadable, open_bytes
@@ -93,8 +94,8 @@ class _Making:
         batch, written = Batch(), time.monotonic()
         converter: RowConverter | None = None
         while some := list(islice(items, LOOKED_AT if converter is None else 50)):
-            if converter is None and any(isinstance(item, Record) for item in some):
-                converter = RowConverter(self._form_of(some), self._fixed)
+            if converter is None and (records := records_to_look_at(some)):
+                converter = RowConverter(self._form_of(records), self._fixed)
             (converter or RowConverter(UNKNOWN, self._fixed)).take(some, batch)
             if batch.is_full or time.monotonic() - written > _PUBLISH_SECONDS:
                 self._write(batch)
@@ -117,10 +118,10 @@ class _Making:
                 container = recognise_container(stream.head, source.name, is_whole=stream.is_whole)
                 if container.kind is not Kind.LINES or before is None:
                     return False
-                head = _records_of_head(stream)
-                if not any(isinstance(item, Record) for item in head):
+                records_of_head = records_to_look_at(_records_of_head(stream))
+                if not records_of_head:
                     return False
-                form = self._form_of(head)
+                form = self._form_of(records_of_head)
                 for note in stream.notes:
                     self._note(note)
                 tasks = self._tasks(number, source.path, stream, form, before[0], trouble)
@@ -162,14 +163,12 @@ class _Making:
         except Unreadable as end:
             trouble.append(broken_by(end, number, end.line))
 
-    def _form_of(self, items: Sequence[Record | Broken]) -> RecordFormat:
-        records = [item.value for item in items if isinstance(item, Record)]
+    def _form_of(self, records: Sequence[object]) -> RecordFormat:
         form = recognise(records)
         mapping = self._mapping
         if mapping is not None and set(mapping.fields.values()) <= set(form.columns):
             form = mapping
-        if records:
-            self.writer.note_form(form)
+        self.writer.note_form(form)
         return form
 
     def _note(self, code: str) -> None:

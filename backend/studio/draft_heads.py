@@ -5,12 +5,13 @@ Little is read of each, and nothing of a Parquet file that may unfold to more th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from backend.domain_datasets import RecordFormat, UnclearFile
 from backend.studio.containers import read_source
 from backend.studio.formats import recognise
 from backend.studio.records import Broken, Record, SourceFile
+from backend.studio.repairs import records_to_look_at
 from backend.studio.unfolding import may_be_huge
 
 HEAD_ROWS = 200
@@ -49,15 +50,11 @@ def head_of_file(file: SourceFile, number: int = 0, limit: int = HEAD_ROWS) -> l
     return found
 
 
-def values_of(items: Iterable[Record | Broken]) -> list[object]:
-    return [item.value for item in items if isinstance(item, Record)]
-
-
 def unclear_among(files: Sequence[SourceFile]) -> tuple[UnclearFile, ...]:
     """The files whose columns a person should look at, of the first `LOOKED_AT`."""
     found = []
     for number, file in enumerate(files[:LOOKED_AT]):
-        form = recognise(values_of(head_of_file(file, number)))
+        form = recognise(records_to_look_at(head_of_file(file, number)))
         if form.columns and not form.is_sure:
             found.append(UnclearFile(number, file.name, form))
     return tuple(found)

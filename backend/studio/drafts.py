@@ -31,12 +31,13 @@ from backend.studio.containers import expand, state_of
 from backend.studio.conversion import converter
 from backend.studio.copy_making import make_working_copy
 from backend.studio.copy_search import find_rows
-from backend.studio.draft_heads import head_of, head_of_file, is_answered, unclear_among, values_of
+from backend.studio.draft_heads import head_of, head_of_file, is_answered, unclear_among
 from backend.studio.finding_words import fruitless_fix
 from backend.studio.formats import UNKNOWN, recognise
 from backend.studio.mapping import Mappings
 from backend.studio.reading_process import format_from, start_reading
 from backend.studio.records import Record, SourceFile
+from backend.studio.repairs import records_to_look_at
 from backend.studio.row_batch import with_decisions
 from backend.studio.unfolding import is_small
 from backend.studio.working_copy import WorkingCopy
@@ -179,8 +180,8 @@ class Drafts:
         """
         files = expand(self._load(draft_id).sources)
         if file is None:
-            return values_of(head_of(files, limit))
-        return values_of(head_of_file(files[file], limit=limit)) if file < len(files) else []
+            return records_to_look_at(head_of(files, limit))
+        return records_to_look_at(head_of_file(files[file], limit=limit)) if file < len(files) else []
 
     def decide(self, draft_id: str, code: str, decision: Decision | None) -> Draft:
         """About a finding of the reading. Only fixing reads anew; None takes a decision back."""
@@ -365,7 +366,7 @@ class Drafts:
         with suppress(FileNotFoundError):
             report = WorkingCopy(folder).report()
         if report is None or (not report.rows and report.format == UNKNOWN):
-            form = _form_of(values_of(head_of(expand(kept.sources))), kept.mapping)
+            form = _form_of(records_to_look_at(head_of(expand(kept.sources))), kept.mapping)
             report = replace(report, format=form) if report else ReadReport(form, 0, 0)
         return with_decisions(report, kept.decisions)
 
@@ -375,7 +376,7 @@ class Drafts:
         if key not in self._heads:
             files = expand(kept.sources)
             items = head_of(files)
-            convert = converter(_form_of(values_of(items), kept.mapping))
+            convert = converter(_form_of(records_to_look_at(items), kept.mapping))
             rows = []
             for item in items:
                 if isinstance(item, Record):

@@ -12,7 +12,6 @@ from backend.domain_datasets import FormatKind, RecordFormat
 from backend.i18n import _
 from backend.studio.conversion import Converted, convert, turns_of
 from backend.studio.damaged_records import (
-    fill_columns,
     read_json,
     read_plain_quotes,
     read_ragged_row,
@@ -57,7 +56,7 @@ def repair(
 ) -> Converted:
     """The record mended and checked again. Where that can't be done honestly its flaw has the code `not_mended`.
 
-    `record_or_raw` is the parsed record (of a ragged row its cells), or the bytes of what could not be parsed.
+    `record_or_raw` is the parsed record, or the bytes of what could not be parsed.
     What the first step brings to light is mended too, up to five steps; where `allowed` is given only flaws of
     these codes, and the first of another code is the flaw that is left.
     """
@@ -66,8 +65,6 @@ def repair(
         record = _read_damaged(code, record, form)
         if record is None:
             return Converted(None, _UNCLEAR)
-    elif code == "ragged_row" and isinstance(record, list) and form.columns:
-        record = fill_columns([str(cell) for cell in record], form.columns)
     found = _by_its_own_format(convert(record, form), record, form)
     if found.flaw is None:
         return found

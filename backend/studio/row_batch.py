@@ -166,7 +166,7 @@ class RowConverter:
                 subject: object = item.value
             else:
                 tally.records += item.line > 0
-                code, detail, subject = item.code, item.message, _subject_of(item)  # type: ignore[union-attr]
+                code, detail, subject = item.code, item.message, item.raw  # type: ignore[union-attr]
             self._take_flawed(item, code, detail, subject, batch)
 
     def _take_flawed(self, item: Record | Broken, code: str, detail: str, subject: object, batch: Batch) -> None:
@@ -221,17 +221,6 @@ def _note(code: str) -> str:
     if code.startswith("utf-"):
         return _("The text was read from {encoding}.").format(encoding=code.upper())
     return ""
-
-
-def _subject_of(item: Record | Broken) -> object:
-    """What `repair` wants: the bytes, or the cells of a ragged row."""
-    raw = getattr(item, "raw", b"")
-    if getattr(item, "code", "") == "ragged_row":
-        try:
-            return json.loads(raw.decode("utf-8", "replace"))
-        except ValueError:
-            return raw
-    return raw
 
 
 def _excerpt(item: Record | Broken) -> str:

@@ -149,6 +149,23 @@ def test_ragged_rows_of_a_table_are_fixed(make: Make) -> None:
     assert (copy.rows, copy.report().fixed_rows) == (2, 1)
 
 
+def test_a_table_in_an_old_encoding_is_recognised_by_what_fix_would_read(make: Make) -> None:
+    """Every row of it has an umlaut, and the 300th a cell too many: no record can be read before it is fixed."""
+    lines = [
+        f"Frage {number}: Größe ändern für Jürgen?;Schöne Grüße aus München, Nr. {number}" for number in range(400)
+    ]
+    lines[300] += ";übrig"
+    table = "\r\n".join(["question;answer", *lines, ""]).encode("cp1252")
+    found = make(table).report()
+    assert (found.format.kind, found.format.is_sure, found.good_rows) == (FormatKind.QUESTION_ANSWER, True, 0)
+    copy = make(table, decisions={"not_utf8": Decision.FIX, "ragged_row": Decision.FIX})
+    assert (copy.rows, copy.report().fixed_rows) == (400, 400)
+    assert copy.page(300, 1)[0].messages[1].content == "Schöne Grüße aus München, Nr. 300,übrig"
+    mapping = RecordFormat(FormatKind.MAPPED, {"question": "b", "answer": "a"}, ("a", "b"))
+    mapped = make(table.replace(b"question;answer", b"a;b"), mapping=mapping, decisions={"not_utf8": Decision.FIX})
+    assert mapped.rows == 399 and mapped.page(0, 1)[0].messages[1].content.startswith("Frage 0: Größe")
+
+
 def test_a_mapping_is_used_for_the_files_that_have_its_columns(make: Make) -> None:
     odd = jsonl(*[{"x": f"x {number}", "y": f"y {number}"} for number in range(3)])
     assert make(odd, jsonl(row())).report().format.is_sure is False
