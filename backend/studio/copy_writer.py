@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import IO
 import orjson
 
 from backend.domain_datasets import Decision, RecordFormat
+from backend.studio.atomic_files import write_atomically
 from backend.studio.formats import UNKNOWN
 from backend.studio.row_batch import INDEX, Batch, Tally
 from backend.studio.row_index import RowIndex, keep_index
@@ -59,9 +59,7 @@ class CopyWriter:
                 self.tally.report(self.form, self._files, self._decisions), formats=tuple(self._forms.values())
             ),
         }
-        temporary = self.folder / f".{REPORT}.{os.getpid()}"
-        temporary.write_bytes(orjson.dumps(facts))
-        temporary.replace(self.folder / REPORT)
+        write_atomically(self.folder / REPORT, orjson.dumps(facts), is_synced=False)
 
     def finish(self) -> WorkingCopy:
         """All is written: whoever reads the rows finds their index kept beside."""

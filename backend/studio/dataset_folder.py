@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,9 @@ def _sweep(folder: Path) -> None:
     for left in folder.glob(".gone-*"):
         shutil.rmtree(left, ignore_errors=True)
     yesterday = time.time() - 24 * 60 * 60
-    for left in (*folder.glob(".applied-*"), *folder.glob(".new-*.lock")):  # nothing says whether they are in use
+    for left in chain(
+        *(folder.glob(name) for name in (".applied-*", ".adding-*", ".new-*.lock"))
+    ):  # nothing says whether they are in use
         with suppress(FileNotFoundError):
             if left.stat().st_mtime < yesterday:
                 shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()

@@ -35,7 +35,7 @@ def question_ending(questions: Sequence[str]) -> str:
 
 
 def answer_ending(answers: Sequence[str]) -> str:
-    return common_ending([_without_special(answer) for answer in answers], _ANSWER_MARKS)
+    return common_ending([without_marks(answer, _SPECIAL) for answer in answers], _ANSWER_MARKS)
 
 
 def strip_question(question: str, form: RecordFormat) -> tuple[str, tuple[str, ...]]:
@@ -50,7 +50,7 @@ def strip_question(question: str, form: RecordFormat) -> tuple[str, tuple[str, .
 def strip_answer(answer: str, form: RecordFormat) -> tuple[str, tuple[str, ...]]:
     """The answer without special tokens and the ending of its format, and the notes' codes."""
     notes: list[str] = []
-    stripped = _without_special(answer)
+    stripped = without_marks(answer, _SPECIAL)
     mark = form.answer_ending
     if mark and stripped.rstrip().endswith(mark):
         stripped = stripped.rstrip().removesuffix(mark).rstrip()
@@ -62,12 +62,13 @@ def strip_answer(answer: str, form: RecordFormat) -> tuple[str, tuple[str, ...]]
     return stripped, tuple(notes)
 
 
-def _without_special(answer: str) -> str:
-    end = len(answer.rstrip())
-    if not answer.endswith(_SPECIAL, 0, end):
-        return answer
-    while mark := next((mark for mark in _SPECIAL if answer.endswith(mark, 0, end)), None):
+def without_marks(text: str, marks: tuple[str, ...]) -> str:
+    """The text without the marks at its end and the spaces before them."""
+    end = len(text.rstrip())
+    if not text.endswith(marks, 0, end):
+        return text
+    while mark := next((mark for mark in marks if text.endswith(mark, 0, end)), None):
         end -= len(mark)  # no copy: a text may be nothing but marks
-        while end and answer[end - 1].isspace():
+        while end and text[end - 1].isspace():
             end -= 1
-    return answer[:end]
+    return text[:end]

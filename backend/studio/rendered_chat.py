@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
+from backend.studio.endings import without_marks
+
 _ROLE = r"(system|user|human|assistant|gpt|bot|model|developer|tool)"
 _MARKED = (
     re.compile(rf"<\|im_start\|>{_ROLE}\n", re.IGNORECASE),
@@ -19,7 +21,9 @@ _MARKED = (
     re.compile(r"^(Human|User|Assistant|System): ?", re.MULTILINE),
 )
 """A mark in each opens a turn and names who speaks; tried in this order."""
-_ENDS = re.compile(r"(?:<\|im_end\|>|<\|eot_id\|>|<end_of_turn>|<\|end\|>|<\|endoftext\|>|<\|end_of_text\|>|</s>)\s*\Z")
+_ENDS = (
+    "<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>", "<|end_of_text|>", "</s>",
+)  # fmt: skip
 _STARTS = ("<|begin_of_text|>", "<|endoftext|>", "<bos>", "<s>")
 _MEANT = {
     "instruction": "user",
@@ -96,6 +100,4 @@ def _clean(content: str) -> str:
     content = content.strip()
     for start in _STARTS:
         content = content.removeprefix(start)
-    while end := _ENDS.search(content[-64:]):
-        content = content[: len(content) - (len(content[-64:]) - end.start())].rstrip()
-    return content.strip()
+    return without_marks(content, _ENDS).strip()

@@ -62,7 +62,7 @@ def test_no_text_makes_it_fail(pieces: list[str]) -> None:
 
 @pytest.mark.parametrize("piece", [*MARKS, " ", "[INST] <<SYS>> ", "Human: ", "\nUser: ", "### ", "</s> "])
 def test_a_hostile_text_takes_no_longer_than_its_size_asks(piece: str) -> None:
-    text = ("[INST] [/INST]" + piece * 400_000)[:400_000]
     start = time.process_time()
-    read_rendered(text)
+    for beginning in ("[INST] [/INST]", "<|user|>Q<|assistant|>A"):
+        read_rendered((beginning + piece * 400_000)[:1_000_000])
     assert time.process_time() - start < 5
