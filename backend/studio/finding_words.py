@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from backend.domain_datasets import Decision, Finding, Severity
 from backend.i18n import _, ngettext
+from backend.studio.other_kinds import advice_for
 from backend.studio.repairs import REPAIRS
 
 
@@ -241,7 +242,7 @@ def describe(code: str) -> FindingWords:
         return FindingWords(
             _("A file of another kind"),
             _FILE_MISSING,
-            _("Save the table or text in it as JSONL, CSV or Parquet, and choose that file."),
+            advice_for(code),
             fix,
             _("Goes on without this file."),
         )

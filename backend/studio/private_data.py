@@ -75,7 +75,11 @@ _KEY_SIGNS = (
     "PRIVATE KEY",
 )
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])", re.ASCII)
-_CARD = re.compile(r"(?<![\w.,-])\d(?:[ -]?\d){12,18}(?![\w-]|[.,]\d)", re.ASCII)
+_CARD = re.compile(  # in groups as on a card, or in none; what follows a plus is a phone number
+    r"(?<![\w.,+-])(?:\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{3})?|\d{4}([ -])\d{6}\2\d{4,5}|\d{13,19})"
+    r"(?![\w-]|[.,]\d)",
+    re.ASCII,
+)
 _CARD_SCHEMES = re.compile(  # by first digits and length: Visa, Mastercard, American Express, Discover, JCB, Diners
     r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]|2[2-7])\d{14}|3[47]\d{13}|(?:6011|65\d\d|35\d\d)\d{12}|3[068]\d{12}", re.ASCII
 )

@@ -13,34 +13,8 @@ import orjson
 from backend.i18n import _
 from backend.studio.csv_records import Table, recognise_table
 from backend.studio.json_lines import JSON
+from backend.studio.other_kinds import name_other_kind, unreadable
 from backend.studio.unpacking import PARQUET_MAGIC, Unreadable
-
-_MAGIC = (
-    (b"PK\x03\x04", "format_zip", "ZIP"),
-    (b"\x1f\x8b", "format_gzip", "gzip"),
-    (b"%PDF", "format_pdf", "PDF"),
-    (b"PAR1", "format_parquet", "Parquet"),
-    (b"\x89PNG", "format_image", "PNG"),
-    (b"GIF8", "format_image", "GIF"),
-    (b"PK\x05\x06", "format_zip", "ZIP"),
-    (b"7z\xbc\xaf\x27\x1c", "format_zip", "7-Zip"),
-    (b"Rar!\x1a\x07", "format_zip", "RAR"),
-    (b"ARROW1", "format_arrow", "Arrow"),
-    (b"{\\rtf", "format_office", "RTF"),
-    (b"\x7fELF", "format_binary", "program"),
-    (b"\x80\x02", "format_binary", "pickle"),
-    (b"\x80\x04", "format_binary", "pickle"),
-    (b"\x80\x05", "format_binary", "pickle"),
-    (b"\x89HDF", "format_binary", "HDF5"),
-    (b"Obj\x01", "format_binary", "Avro"),
-    (b"ORC", "format_binary", "ORC"),
-    (b"\xff\xd8\xff", "format_image", "JPEG"),
-    (b"\xd0\xcf\x11\xe0", "format_office", "Office"),
-    (b"SQLite format 3\x00", "format_sqlite", "SQLite"),
-    (b"BZh", "format_bzip2", "bzip2"),
-    (b"\xfd7zXZ", "format_xz", "xz"),
-    (b"\x28\xb5\x2f\xfd", "format_zstd", "zstd"),
-)
 
 
 class Kind(StrEnum):
@@ -77,9 +51,8 @@ def recognise_container(head: bytes, name: str = "", *, is_whole: bool) -> Conta
     """
     if head.startswith(PARQUET_MAGIC):
         return Container(Kind.PARQUET)
-    for magic, code, title in _MAGIC:
-        if head.startswith(magic):
-            raise _foreign(code, title)
+    if other := name_other_kind(head):
+        raise other
     text = head.lstrip(b" \t\r\n\x0b\x0c\x00\xef\xbb\xbf")
     if not text and not is_whole:
         return Container(Kind.LINES)  # much white space before the first record
@@ -88,30 +61,20 @@ def recognise_container(head: bytes, name: str = "", *, is_whole: bool) -> Conta
     if text[:1] in b"{[":
         return Container(_json_kind(head, is_whole=is_whole))
     if _MARKUP.match(text):
-        raise Unreadable(
-            "format_html", _("This is an HTML or XML page."), _("Download the file itself, not the page about it.")
-        )
+        raise unreadable("format_html", _("This is an HTML or XML page."))
     lines = [line.strip() for line in text.split(b"\n")]
     records = islice((line for line in lines if line[:1] in (b"{", b"[")), 50)
     if any(_value_of(line) is not None for line in records):
         return Container(Kind.LINES)
     if sum(byte < 9 or 13 < byte < 32 for byte in head[:4096]) > len(head[:4096]) // 10:
-        raise Unreadable(
-            "format_binary",
-            _("This file is not text."),
-            _("Save its examples as JSONL, JSON, CSV or Parquet and choose that file."),
-        )
+        raise unreadable("format_binary", _("This file is not text."))
     is_named_so = name.lower().endswith(_TABLE_NAMES)
     table = recognise_table(head, is_whole=is_whole, is_named_so=is_named_so)
     if table is not None:
         return Container(Kind.TABLE, table)
     if any(_value_of(line) is not None or line[:1] in (b"{", b"[") for line in lines[:50] if line):
         return Container(Kind.LINES)
-    raise Unreadable(
-        "format_text",
-        _("This is plain text: where one example ends and the next begins can't be told."),
-        _("Save it as a table with a column for the question and one for the answer, or as JSONL."),
-    )
+    raise unreadable("format_text", _("This is plain text: where one example ends and the next begins can't be told."))
 
 
 def _json_kind(head: bytes, *, is_whole: bool) -> Kind:
@@ -163,10 +126,3 @@ def _value_of(line: bytes) -> object | None:
         return JSON.decode(line.decode())
     except (ValueError, RecursionError):
         return None
-
-
-def _foreign(code: str, title: str) -> Unreadable:
-    fix = _("Save the text or table in it as JSONL, JSON, CSV or Parquet and choose that file.")
-    if code in {"format_zip", "format_gzip", "format_bzip2", "format_xz", "format_zstd"}:
-        fix = _("Unpack it first, then choose the file in it (Excel: save the table as CSV UTF-8).")
-    return Unreadable(code, _("This is a {format} file.").format(format=title), fix)

@@ -36,6 +36,7 @@ _PEM = "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEow\nabc\n-----END RSA " + "PRI
         (MAIL, "anna.schmidt@firma.de"),
         (MAIL, "first+tag@mail.uni-jena.de"),
         (PHONE, "+49 711 1234567"),
+        (PHONE, "+49 170 12345105"),  # without its plus these are the digits of a card
         (PHONE, "+44 20 7946 0958"),
         (PHONE, "+1 202-456-1414"),
         (PHONE, "(202) 456-1414"),
@@ -55,6 +56,8 @@ _PEM = "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEow\nabc\n-----END RSA " + "PRI
         (ACCOUNT, "DE89 3704 0044 0532 0130 00"),
         (ACCOUNT, "GB29NWBK60161331926819"),
         (ACCOUNT, "4111 1111 1111 1111"),
+        (ACCOUNT, "3782 822463 10005"),
+        (ACCOUNT, "4111111111111111"),
         (ACCOUNT, "5500-0055-5555-5559"),
     ],
 )
@@ -82,6 +85,7 @@ def test_it_is_found_replaced_and_masked(code: str, value: str, around: str) -> 
         "2 + 3 = 5, 12-30-45, 555-123-4567 in a film",
         "0 123 456 is no number of anybody; 000-000-0000 neither",
         "order number 4111 1111 1111 1112",
+        "49 170 12345105 and 411 111 111 111 1111",
         "DE89 3704 0044 0532 0130 01",
         "user@example.com, name@localhost, icon@2x.png, @mention, a @ b.c",
         "task-sklearn-pipeline-with-a-very-long-name, sk-learn-something-long-without-digits",
