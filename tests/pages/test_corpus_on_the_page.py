@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from backend.domain_datasets import Draft, FormatKind, RecordFormat
+from backend.domain_datasets import Draft, FormatKind
 from streamlit_app.ui.draft_mapping import needs_mapping
 from tests.corpus import all_cases
 from tests.corpus.case import Case
@@ -40,13 +41,14 @@ def the_draft(desk: FakeDesk) -> Draft:
     return draft
 
 
-def places_shown(page: AppTest) -> set[tuple[str, str]]:
-    """File and line of each row of the tables of findings."""
+def places_shown(page: AppTest, *, has_files: bool) -> set[tuple[str, str]]:
+    """File (where there are several) and line of each row of the tables of findings."""
     shown = set()
     for frame in page.dataframe:
         table: pd.DataFrame = frame.value
-        if {"File", "Line"} <= set(table.columns):
-            shown |= set(zip(table["File"], map(str, table["Line"]), strict=True))
+        if "Line" in table.columns and ("File" in table.columns) is has_files:
+            files = table["File"] if has_files else [""] * len(table)
+            shown |= set(zip(files, map(str, table["Line"]), strict=True))
     return shown
 
 
@@ -64,16 +66,41 @@ def test_the_page_shows_what_is_wrong_in_each_file_and_where(
     assert not page.exception
     assert draft.phase == "ready"
     assert draft.report.good_rows == sum(case.good for case in cases)
-    if needs_mapping(draft):
+    for name in [file.name for file in draft.unclear]:
+        assert f"What do the columns of {name} mean?" in texts(page)
+        page = page.button(key="draft_leave_out").click().run(timeout=120)
+    draft = the_draft(desk)
+    assert not needs_mapping(draft)
+    assert_shown(page, draft)
+
+
+@pytest.mark.timeout(280)
+def test_a_file_that_is_unclear_shows_what_is_wrong_once_its_columns_are_known(open_page: Open, desk: FakeDesk) -> None:
+    opened = [
+        desk.datasets.drafts.open([(case.file_name, case.content)])
+        for case in UPLOADED
+        if isinstance(case.content, bytes)
+    ]
+    unclear = [draft for draft in opened if needs_mapping(draft)]
+    assert unclear
+    for draft in unclear:
+        page = open_page("dataset", draft=draft.id)
         assert "What do the columns mean?" in texts(page)
-        said = RecordFormat(FormatKind.MESSAGES, {"messages": "messages"}, draft.report.format.columns)
-        draft = desk.datasets.drafts.use_mapping(draft.id, said)
-        page = page.run(timeout=120)
-        assert not page.exception
+        [file] = draft.unclear
+        said = replace(file.format, kind=FormatKind.MAPPED, is_sure=True)
+        answered = desk.datasets.drafts.use_mapping(draft.id, said)
+        assert not needs_mapping(answered)
+        assert_shown(page.run(timeout=120), answered, has_files=False)
+        desk.datasets.drafts.use_mapping(draft.id, None)  # the next one is to be asked about too
+
+
+def assert_shown(page: AppTest, draft: Draft, *, has_files: bool = True) -> None:
+    assert not page.exception
     words = texts(page)
     for finding in draft.report.findings:
         assert finding.title in words
-    shown = places_shown(page)
+    shown = places_shown(page, has_files=has_files)
     for finding in draft.report.findings:
         for row in finding.rows[:200]:
-            assert (row.file, str(row.line) if row.line else "file") in shown, (finding.code, row)
+            place = (row.file if has_files else "", str(row.line) if row.line else "file")
+            assert place in shown, (finding.code, row)
