@@ -66,15 +66,16 @@ def show_dataset(
 
 
 def delete(dataset: DatasetName, as_json: AsJson = False) -> None:
-    """Delete a dataset with all its versions; one that is gone already is fine."""
+    """Delete a dataset with all its versions."""
     from backend.errors import NotFound
+    from backend.studio.dataset_folder import is_there
 
     datasets = desk().datasets
     try:
         found = datasets.find(dataset).id
     except NotFound:
-        datasets.delete(dataset)  # a damaged one is not found, and goes all the same
-        show(as_json, {"deleted": None}, _("There is no dataset {id}.").format(id=dataset))
-        return
+        if not is_there(datasets.folder, dataset):
+            raise
+        found = dataset  # it is damaged, and goes all the same
     datasets.delete(found)
     show(as_json, {"deleted": found}, _("Deleted {id}.").format(id=found))

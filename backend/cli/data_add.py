@@ -11,7 +11,7 @@ import typer
 
 from backend.cli.data_convert import EvalFraction, EvalRows, Seed, Together
 from backend.cli.data_files import REFUSED, Choices, Fix, MapTo, Skip, progress, read_files
-from backend.cli.output import AsJson, desk, show
+from backend.cli.output import AsJson, desk, say, show
 from backend.domain import Dataset
 from backend.domain_datasets import SplitChoice
 from backend.i18n import _
@@ -53,6 +53,7 @@ def add(
             how_to_fix=_("For example: phidesk data add examples.jsonl"),
             code="bad_usage",
         )
+    names = {one.name for one in desk().datasets.list()}
     if sample:
         dataset = desk().datasets.create_from_sample()
     elif files:
@@ -62,6 +63,12 @@ def add(
         dataset = _from_files(files, eval_file, name or _title(files[0]), choice, mapping, choices, weights)
     else:
         dataset = _from_hub(hub, config, split, name, eval_fraction, seed)
+    if dataset.name in names:
+        say(
+            _("Another dataset is called {name}, too. Name this one by its id: {id}").format(
+                name=dataset.name, id=dataset.id
+            )
+        )
     show(
         as_json,
         dataset,

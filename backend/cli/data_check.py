@@ -67,28 +67,34 @@ def _in_words(read: FilesRead, blocking: Sequence[Finding]) -> Iterator[str]:
     from backend.studio.format_words import describe_format
 
     report = read.report
-    yield ngettext("{good} of {count} row can be used.", "{good} of {count} rows can be used.", report.rows).format(
-        good=f"{report.good_rows:,}", count=f"{report.rows:,}"
-    )
     if report.rows:
+        yield ngettext("{good} of {count} row can be used.", "{good} of {count} rows can be used.", report.rows).format(
+            good=f"{report.good_rows:,}", count=f"{report.rows:,}"
+        )
+        if not read.is_clear:
+            yield _("It isn't clear which columns hold question and answer. This is only a guess:")
         yield describe_format(report.format)
+    else:
+        yield _("There is no row to look at.")
     yield from report.notes
     order = list(Severity)
     for finding in sorted(read.findings, key=lambda one: order.index(one.severity)):
         yield ""
-        yield from _finding_in_words(finding)
+        yield from _finding_in_words(finding, can_go_on=report.good_rows > 0)
     yield ""
     if not read.is_clear:
-        yield _("Not ready to train: say which columns it is, with --map question=COLUMN --map answer=COLUMN")
-    if blocking:
+        yield _("Not ready to train: which columns hold question and answer?")
+        yield from read.how_to_be_clear()
+    if blocking and (report.good_rows or any(one.fix for one in blocking)):
         yield _("Not ready to train: decide about {codes}.").format(codes=", ".join(one.code for one in blocking))
-    elif report.good_rows and read.is_clear:
-        yield _("Ready to train.")
     elif not report.good_rows:
         yield _("Not ready to train: no row can be used.")
+    elif read.is_clear:
+        yield _("Ready to train.")
 
 
-def _finding_in_words(finding: Finding) -> Iterator[str]:
+def _finding_in_words(finding: Finding, *, can_go_on: bool) -> Iterator[str]:
+    """`can_go_on` says that something is left when the rows of the finding are skipped."""
     severities = {Severity.REFUSED: _("Refused"), Severity.WARNING: _("Warning"), Severity.HINT: _("Hint")}
     yield f"{severities[finding.severity]}: {finding.title} ({finding.code}, {finding.count:,})"
     for row in finding.rows[:SHOWN_ROWS]:
@@ -105,7 +111,7 @@ def _finding_in_words(finding: Finding) -> Iterator[str]:
             yield f"  {finding.advice}"
         if finding.fix:
             yield f"  --fix {finding.code}: {finding.fix}"
-        if finding.skip:
+        if finding.skip and can_go_on:
             yield f"  --skip {finding.code}: {finding.skip}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,7 +38,7 @@ def convert(
     as_json: AsJson = False,
 ) -> None:
     """Write all usable rows of some files into one. Refused findings must be fixed or skipped."""
-    kind = require_outputs([output], layout, overwrite)[0]
+    kind = require_outputs([output], layout, overwrite, files)[0]
     choices = Choices.of(fix, skip)
     with read_files(files, mapping, choices, with_content=bool(choices.fix or choices.skip)) as read:
         made = _exported(_decided(read), output, kind, layout, overwrite)
@@ -62,7 +63,7 @@ def split(
     """Split files into rows to train on and rows held out, the same on every machine."""
     from backend.studio.saving import save_split
 
-    kinds = dict(zip(("train", "eval"), require_outputs([train, held_out], layout, overwrite), strict=True))
+    kinds = dict(zip(("train", "eval"), require_outputs([train, held_out], layout, overwrite, files), strict=True))
     choices = Choices.of(fix, skip)
     with (
         read_files(files, mapping, choices, with_content=bool(choices.fix or choices.skip)) as read,
@@ -107,21 +108,47 @@ def kind_of(path: Path) -> str:
     return kinds[path.suffix.lower()]
 
 
-def require_outputs(outputs: Sequence[Path], layout: str, overwrite: bool) -> list[str]:
-    """The kind of each file, before anything is read or written. Raises BadInput, Conflict or NotFound."""
+def require_outputs(outputs: Sequence[Path], layout: str, overwrite: bool, inputs: Sequence[Path] = ()) -> list[str]:
+    """The kind of each file, before anything is read or written. Raises BadInput, Conflict or NotFound; BadInput also
+    where an output is one of the files that are read, or in a folder of them: its rows would be lost.
+    """
     from backend.errors import BadInput
     from backend.studio.export import require_target
 
     kinds = [kind_of(output) for output in outputs]
-    if len({output.resolve() for output in outputs}) < len(outputs):
+    if any(is_same_file(one, two) for one, two in combinations(outputs, 2)):
         raise BadInput(
             _("Both parts can't be written to {path}.").format(path=outputs[0]),
             how_to_fix=_("Give each a name of its own."),
             code="bad_usage",
         )
+    for output in outputs:
+        if any(_is_read(file, output) for file in inputs if str(file) != "-"):
+            raise BadInput(
+                _("{path} is one of the files that are read.").format(path=output),
+                why=_("Rows that are left out or held out would be lost."),
+                how_to_fix=_("Write to another file."),
+                code="output_is_input",
+            )
     for output, kind in zip(outputs, kinds, strict=True):
         require_target(output, kind, layout, overwrite=overwrite)
     return kinds
+
+
+def is_same_file(one: Path, two: Path) -> bool:
+    """Whatever way leads to it: another spelling, a link; also of files that aren't there yet."""
+    try:
+        return one.resolve() == two.resolve() or (one.exists() and two.exists() and one.samefile(two))
+    except (OSError, RuntimeError, ValueError):  # links in a circle, a name that can't be: said when it is opened
+        return False
+
+
+def _is_read(given: Path, output: Path) -> bool:
+    try:
+        in_folder = given.is_dir() and output.exists() and output.resolve().is_relative_to(given.resolve())
+    except (OSError, RuntimeError, ValueError):
+        return False
+    return in_folder or is_same_file(given, output)
 
 
 def _decided(read: FilesRead) -> Path:

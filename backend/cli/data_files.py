@@ -43,6 +43,7 @@ ALL = "all"
 REFUSED = "refused"
 """To skip whatever can't be trained on, and nothing else."""
 _FEW = 5
+_MOST_COLUMNS = 40
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,17 @@ class FilesRead:
                     files=", ".join(self.names[:_FEW])
                 ),
                 why=describe_format(self.report.format),
-                how_to_fix=_("Say it: --map question=COLUMN --map answer=COLUMN"),
+                how_to_fix="\n".join(self.how_to_be_clear()),
                 code="format_not_sure",
+            )
+
+    def how_to_be_clear(self) -> Iterator[str]:
+        """What to type, and what there is to choose from."""
+        yield _("Say it: --map question=COLUMN --map answer=COLUMN")
+        if columns := self.report.format.columns:
+            named = [f'"{name}"' if " " in name else name for name in columns[:_MOST_COLUMNS]]
+            yield _("The columns are: {columns}").format(
+                columns=", ".join([*named, *(["…"] if len(columns) > len(named) else [])])
             )
 
     def require_usable(self) -> None:
@@ -142,12 +152,11 @@ class FilesRead:
         named = ", ".join(self.names[:3])
         if refused := self.open_findings():
             raise BadInput(
-                _("{files}: there are rows that can't be used.").format(files=named),
+                _("{files}: nothing in it can be used.").format(files=named)
+                if not self.report.rows
+                else _("{files}: there are rows that can't be used.").format(files=named),
                 why="\n".join(line for one in refused[:_FEW] for line in described_briefly(one)),
-                how_to_fix=_(
-                    "Put them right with --fix all, or leave them out with --skip refused "
-                    "(of `data add` also --skip-bad). See them all with: phidesk data check"
-                ),
+                how_to_fix="\n".join(self._ways_out(refused)),
                 code="bad_rows",
             )
         if not self.copy.rows:
@@ -156,6 +165,18 @@ class FilesRead:
                 how_to_fix=_("Each row needs a question and the assistant's answer. See: phidesk data check"),
                 code="no_usable_rows",
             )
+
+    def _ways_out(self, refused: Sequence[Finding]) -> Iterator[str]:
+        """Only those that lead somewhere: a PDF can't be put right, of an empty file nothing is left to go on with."""
+        of_files = [one for one in refused if one.rows and not any(row.line for row in one.rows)]
+        yield from dict.fromkeys(one.advice for one in of_files if one.advice)
+        if not self.report.rows:
+            return
+        if any(one.fix for one in refused):
+            yield _("Put them right with --fix all.")
+        if self.copy.rows:
+            yield _("Leave them out with --skip refused (of `data add` also --skip-bad).")
+        yield _("See them all with: phidesk data check")
 
     def _is_settled(self, finding: Finding) -> bool:
         if finding.decision is not Decision.FIX or "fixed" not in finding.figures:

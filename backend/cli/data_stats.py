@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -116,16 +117,20 @@ def _in_words(table: TokenTable, value: dict[str, Any]) -> Iterator[str]:
 
 
 def bars(bins: Sequence[Bin]) -> Iterator[str]:
-    """One line a bin: from, to, a bar as long as its share of the largest, the count."""
+    """One line a bin, from the first with a count: from, to, a bar as long as its share of the largest, the count."""
+    bins = list(dropwhile(lambda one: not one.count, bins))
     most = max((one.count for one in bins), default=0)
-    ends = [
-        f"{one.low:,} - {one.high - 1:,}" if one.high else _("{start} and more").format(start=f"{one.low:,}")
-        for one in bins
-    ]
+    ends = [_ends(one) for one in bins]
     width = max(map(len, ends), default=0)
     for one, text in zip(bins, ends, strict=True):
         filled = "█" * round(BAR * one.count / most) if most else ""
         yield f"  {text:>{width}}  {filled or ('▏' if one.count else ''):<{BAR}}  {one.count:,}"
+
+
+def _ends(one: Bin) -> str:
+    if not one.high:
+        return _("{start} and more").format(start=f"{one.low:,}")
+    return f"{one.low:,}" if one.high == one.low + 1 else f"{one.low:,} - {one.high - 1:,}"
 
 
 def _bin(one: Bin) -> dict[str, int | None]:

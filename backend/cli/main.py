@@ -34,7 +34,7 @@ app = typer.Typer(
     add_completion=False,
 )
 GROUPS = (
-    (data, "data", _("Datasets: check, convert, split, add, list, change back, export, delete.")),
+    (data, "data", _("Datasets: look at files, make datasets of them, see, undo, export and delete.")),
     (train, "train", _("Start a fine-tuning; see the presets.")),
     (runs, "runs", _("Runs: list, show, logs, stop, resume, register, download, code, delete.")),
     (models, "models", _("Registered models, and base models that can be tuned.")),

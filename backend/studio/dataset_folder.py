@@ -115,6 +115,11 @@ def load(folder: Path, dataset_id: str) -> Dataset:
     return as_of(dataset, current_version(place, dataset), place)
 
 
+def is_there(folder: Path, dataset_id: str) -> bool:
+    """Also of a dataset that can't be read any more."""
+    return _ID.fullmatch(dataset_id) is not None and (folder / dataset_id).is_dir()
+
+
 def remove(folder: Path, dataset_id: str) -> None:
     """Out of the list in one step, then from the disk."""
     if not _ID.fullmatch(dataset_id):

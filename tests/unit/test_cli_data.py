@@ -19,6 +19,7 @@ from typing import Any
 import polars
 import pytest
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from backend.cli.data_stats import bars
 from backend.cli.main import app
@@ -209,6 +210,70 @@ def test_an_output_in_the_way_is_said_before_anything_is_written(run: Run, good:
     assert taken.read_text() == "mine"
 
 
+@pytest.mark.parametrize("way", ["itself", "a link", "a second name", "another spelling", "its folder"])
+def test_a_file_that_is_read_is_never_written_over(run: Run, good: str, tmp_path: Path, way: str) -> None:
+    before, named = Path(good).read_bytes(), tmp_path / "named.jsonl"
+    if way == "a link":
+        named.symlink_to(good)
+    elif way == "a second name":
+        named.hardlink_to(good)
+    elif way == "another spelling":
+        named = tmp_path / "x" / ".." / "good.jsonl"
+        (tmp_path / "x").mkdir()
+    else:
+        named = Path(good)
+    source = str(tmp_path) if way == "its folder" else good
+    free = tmp_path / "free.jsonl"
+    for command in (
+        ("split", source, "--train", str(named), "--eval", str(free)),
+        ("split", source, "--train", str(free), "--eval", str(named)),
+        ("convert", source, "-o", str(named)),
+    ):
+        status, said = run("data", *command, "--overwrite")
+        assert (status, said["error"]["code"]) == (2, "output_is_input")
+    assert Path(good).read_bytes() == before and not free.exists()
+
+
+def test_both_parts_are_never_one_file_by_two_names(run: Run, good: str, tmp_path: Path) -> None:
+    (tmp_path / "one.jsonl").write_text("mine")
+    (tmp_path / "two.jsonl").hardlink_to(tmp_path / "one.jsonl")
+    ends = ("--train", str(tmp_path / "one.jsonl"), "--eval", str(tmp_path / "two.jsonl"))
+    assert run("data", "split", good, *ends, "--overwrite")[1]["error"]["code"] == "bad_usage"
+    assert (tmp_path / "two.jsonl").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("content", "what", "advice"),
+    [
+        (b"PK\x03\x04" + bytes(26) + b"xl/workbook.xml", "This is an Excel workbook.", "CSV UTF-8"),
+        (b"\xd0\xcf\x11\xe0" + bytes(500), "This is an Office file", "CSV UTF-8"),
+        (b"%PDF-1.7", "This is a PDF document.", "a column for each"),
+        (b"", "The file is empty.", "at least two conversations"),
+    ],
+)
+def test_advice_is_only_what_can_help(run: Run, tmp_path: Path, content: bytes, what: str, advice: str) -> None:
+    (tmp_path / "given").write_bytes(content)
+    error = run("data", "add", str(tmp_path / "given"))[1]["error"]
+    assert what in error["why"] and advice in error["how_to_fix"]
+    said = CliRunner().invoke(app, ["data", "check", str(tmp_path / "given")])
+    assert said.exit_code == 2 and what in said.output and advice in said.output
+    for text in (error["how_to_fix"], said.output):
+        assert "--fix" not in text and "--skip" not in text and "--map" not in text
+
+
+def test_what_is_only_guessed_is_called_so_and_the_columns_are_named(run: Run, unclear: str) -> None:
+    assert "The columns are: a, b, c" in run("data", "stats", unclear)[1]["error"]["how_to_fix"]
+    said = CliRunner().invoke(app, ["data", "check", unclear])
+    assert said.exit_code == 2 and "The columns are: a, b, c" in said.output and "only a guess" in said.output
+    assert "Ready to train" not in said.output
+
+
+def test_a_name_that_is_taken_is_said_with_the_new_id(good: str) -> None:
+    first, second = (CliRunner().invoke(app, ["data", "add", good]) for _again in range(2))
+    assert "Another dataset" not in first.output
+    assert "Another dataset is called good, too. Name this one by its id: " in second.output
+
+
 def test_nothing_to_read_is_no_riddle(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "empty.jsonl").touch()
     assert run("data", "check", str(tmp_path / "empty.jsonl"))[1]["findings"][0]["code"] == "empty_file"
@@ -232,7 +297,17 @@ def test_a_dataset_is_deleted_by_its_name_and_what_is_not_there_is_said(run: Run
     assert run("data", "delete", "Mine")[1]["error"]["code"] == "ambiguous_name"
     assert run("data", "delete", added[0]) == (0, {"deleted": added[0]})
     assert run("data", "delete", "Mine") == (0, {"deleted": added[1]})
-    assert run("data", "delete", "Mine") == (0, {"deleted": None})
+    status, said = run("data", "delete", "Mine")
+    assert (status, said["error"]["code"]) == (3, run("data", "show", "Mine")[1]["error"]["code"])
+
+
+def test_a_damaged_dataset_can_be_deleted(run: Run, good: str, home: Path) -> None:
+    folder = home / "datasets" / run("data", "add", good)[1]["id"]
+    for file in folder.glob("*.json"):
+        file.write_text("{")
+    assert run("data", "show", folder.name)[0] != 0
+    assert run("data", "delete", folder.name) == (0, {"deleted": folder.name})
+    assert not folder.exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -342,6 +417,7 @@ def test_bars_are_as_long_as_their_share() -> None:
     assert [line.count("█") for line in drawn] == [40, 20, 0]
     assert drawn[0].strip().startswith("0 - 9") and "20 and more" in drawn[2]
     assert list(bars([])) == []
+    assert [line.split()[0] for line in bars([Bin(0, 1, 0), Bin(1, 2, 3), Bin(2, None, 1)])] == ["1", "2"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a terminal of its own")
