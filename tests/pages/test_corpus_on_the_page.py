@@ -26,6 +26,11 @@ def batches() -> Iterator[Sequence[Case]]:
         yield UPLOADED[start : start + BATCH]
 
 
+def given(case: Case) -> tuple[str, bytes]:
+    assert isinstance(case.content, bytes)
+    return case.file_name, case.content
+
+
 def add(open_page: Open, cases: Sequence[Case]) -> AppTest:
     page = open_page("dataset")
     files = [
@@ -76,14 +81,14 @@ def test_the_page_shows_what_is_wrong_in_each_file_and_where(
 
 @pytest.mark.timeout(280)
 def test_a_file_that_is_unclear_shows_what_is_wrong_once_its_columns_are_known(open_page: Open, desk: FakeDesk) -> None:
-    opened = [
-        desk.datasets.drafts.open([(case.file_name, case.content)])
-        for case in UPLOADED
-        if isinstance(case.content, bytes)
-    ]
-    unclear = [draft for draft in opened if needs_mapping(draft)]
+    unclear = []
+    for cases in batches():
+        together = desk.datasets.drafts.open([given(case) for case in cases])
+        unclear += [cases[file.number] for file in together.unclear]
+        desk.datasets.drafts.discard(together.id)
     assert unclear
-    for draft in unclear:
+    for case in unclear:
+        draft = desk.datasets.drafts.open([given(case)])
         page = open_page("dataset", draft=draft.id)
         assert "What do the columns mean?" in texts(page)
         [file] = draft.unclear
