@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from backend.datasets import Datasets
 from backend.domain import Dataset, Message
@@ -37,6 +38,7 @@ LEGEND = (
 
 def show(datasets: Datasets, dataset: Dataset) -> None:
     st.caption(_("Of each example the model reads everything, and learns to write the marked part."))
+    told = st.container()  # above the fields, where it is seen on a small screen
     base = choose_base()
     datasets.get_ready_to_explain(base)
     part = choose_part(dataset)
@@ -48,7 +50,7 @@ def show(datasets: Datasets, dataset: Dataset) -> None:
         return
     messages = found[0][1].messages
     if not datasets.get_ready_to_explain(base):
-        _wait_for_first(datasets, base, messages)
+        _wait_for_first(datasets, base, messages, told)
     counted = datasets.measure_tokens(dataset.id, base)
     if counted.failure:
         show_failed_count(datasets, dataset, base, counted.failure)
@@ -72,16 +74,17 @@ def _watch(datasets: Datasets, dataset: Dataset, base: str, length: int) -> None
     st.caption(_("Shown up to {n} tokens, until all examples are counted.").format(n=numbers.count(length)))
 
 
-def _wait_for_first(datasets: Datasets, base: str, messages: tuple[Message, ...]) -> None:
+def _wait_for_first(datasets: Datasets, base: str, messages: tuple[Message, ...], told: DeltaGenerator) -> None:
     """The example as it is, until the model's tokenizer has begun. The counting of all examples, which would take the
     processors from it, comes afterwards.
     """
     meanwhile = st.empty()
-    with (
-        meanwhile.container(key="first_look"),
-        st.spinner(_("Getting the model's tokenizer ready. The first example takes some seconds…"), show_time=True),
-    ):
+    with meanwhile.container(key="first_look"):
         show_chat(messages)
+    with (
+        told,
+        st.spinner(_("Getting ready to read as the model does. The first time takes some seconds…"), show_time=True),
+    ):
         datasets.explain(base, messages, WITHOUT_FIGURES)
     meanwhile.empty()
 
