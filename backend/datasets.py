@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 
 from backend.domain import Dataset, Message
@@ -37,6 +35,7 @@ from backend.studio import (
     hub_import,
     hub_push,
     length_decisions,
+    pasted_text,
     saving,
     token_findings,
     tokens,
@@ -52,6 +51,7 @@ from backend.studio.hub_request import HubRequest
 from backend.studio.hub_search import HubSearch
 from backend.studio.mapping import Mappings
 from backend.studio.rated_chats import RatedChats
+from backend.studio.row_index import index_of, messages_of
 from backend.studio.row_origins import origins_of
 from backend.studio.row_search import EVERY_ROW, find_rows
 from backend.studio.running_work import OnProgress
@@ -196,14 +196,9 @@ class Datasets:
         dataset_folder.remove(self.folder, dataset_id)
 
     def preview(self, dataset_id: str, part: str = "train", offset: int = 0, limit: int = 20) -> Sequence[Row]:
-        """`part` is "train" or "eval"; any page of a large file comes at once, after one pass over it."""
-        path = self._part(dataset_id, part)
-        starts = _line_starts(path, path.stat().st_mtime_ns)
-        if not 0 <= offset < len(starts):
-            return []
-        with path.open("rb") as file:
-            file.seek(starts[offset])
-            return [_saved_row(line, offset + number) for number, line in enumerate(islice(file, limit), start=1)]
+        """`part` is "train" or "eval"; a row's `line` is its place in the part, from 1."""
+        index = index_of(self._part(dataset_id, part))
+        return list(index.rows(range(len(index))[max(0, offset) :][: max(0, limit)]))
 
     def statistics(self, dataset_id: str) -> Statistics:
         parts = [self._part(dataset_id, part) for part in ("train", "eval")]
@@ -211,7 +206,8 @@ class Datasets:
         return Statistics(train=train, eval=held_out)
 
     def open_text(self, text: str, name: str) -> Draft:
-        """Pasted text as a draft, whatever format it has."""
+        """Pasted text as a draft, whatever format it has. Raises BadInput where no examples can be told apart."""
+        pasted_text.require_records(text)
         return self.drafts.open([(name, text.encode("utf-8", errors="replace"))], name)
 
     def rated_chats(self) -> RatedChats:
@@ -456,28 +452,12 @@ def _named(source: Path | bytes, name: str) -> adding.Source:
     return source if isinstance(source, Path) else (name, source)
 
 
-def _saved_row(line: bytes, number: int) -> Row:
-    turns = json.loads(line)["messages"]
-    return Row(number, tuple(Message(turn["role"], turn["content"]) for turn in turns))
-
-
-@lru_cache(maxsize=16)
-def _line_starts(path: Path, changed: int) -> array[int]:
-    """Where each row begins; `changed` makes the cache notice another file in the same place."""
-    starts, at = array("Q"), 0
-    with path.open("rb") as file:
-        for line in file:
-            starts.append(at)
-            at += len(line)
-    return starts
-
-
 @lru_cache(maxsize=32)
 def _part_statistics(path: Path, changed: int) -> PartStatistics:
     rows = turns = characters = tokens = longest = longest_row = 0
     with path.open("rb") as file:
         for number, line in enumerate(file):
-            messages = _saved_row(line, number).messages
+            messages = messages_of(line)
             of_row = sum(TOKENS_PER_TURN + -(-len(message.content.encode()) // BYTES_PER_TOKEN) for message in messages)
             rows += 1
             turns += len(messages)

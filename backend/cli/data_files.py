@@ -131,7 +131,7 @@ class FilesRead:
                 _("{files}: it isn't clear which columns hold question and answer.").format(
                     files=", ".join(self.names[:_FEW])
                 ),
-                why=describe_format(self.report.format),
+                why=_("This is only a guess: {guess}").format(guess=describe_format(self.report.format)),
                 how_to_fix="\n".join(self.how_to_be_clear()),
                 code="format_not_sure",
             )

@@ -11,6 +11,7 @@ from backend.datasets import Datasets
 from backend.domain_datasets import Draft
 from backend.errors import BadInput, NotFound
 from backend.i18n import _
+from backend.studio.pasted_text import EXAMPLE
 from streamlit_app import session
 from streamlit_app.ui import errors
 
@@ -86,6 +87,8 @@ def show_paste(datasets: Datasets, max_upload_mb: int) -> None:
             height=220,
             placeholder=_("JSON, one record a line, or a table with a header such as question,answer"),
         )
+        st.caption(_("Two columns copied from a spreadsheet will do, with a header. Between them is a tab:"))
+        st.code(EXAMPLE.rstrip(), language=None)
         submitted = st.form_submit_button(_("Check this text"), key="paste_submit", icon=":material/fact_check:")
     if submitted:
         draft = None

@@ -144,6 +144,15 @@ def test_the_same_pasted_text_can_be_added_twice(open_page: Open, desk: FakeDesk
         assert len(desk.datasets.drafts.list()) == expected
 
 
+def test_a_pasted_list_of_q_and_a_is_answered_with_what_to_paste(open_page: Open, desk: FakeDesk) -> None:
+    page = add_from(open_page("dataset"), "Paste")
+    assert any("question\tanswer" in one.value for one in page.code)
+    page.text_area(key="pasted").set_value("Q: When do you open?\nA: At nine.")
+    page.button(key="paste_submit").click().run()
+    assert "put a tab between question and answer" in texts(page)
+    assert list(desk.datasets.drafts.list()) == []
+
+
 def test_an_empty_paste_is_told(open_page: Open, desk: FakeDesk) -> None:
     page = add_from(open_page("dataset"), "Paste")
     page.button(key="paste_submit").click().run()
