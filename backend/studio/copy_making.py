@@ -18,7 +18,7 @@ from backend.studio.copy_writer import CopyWriter, Places
 from backend.studio.formats import UNKNOWN, recognise
 from backend.studio.json_lines import Block, read_blocks, records_of
 from backend.studio.reading_workers import RANGE_BYTES, Range, Task, Workers, ranges_of, worker_count
-from backend.studio.records import Broken, Record, SourceFile, broken_by
+from backend.studio.records import Broken, Record, SourceFile, broken_by, next_items
 from backend.studio.repairs import records_to_look_at
 from backend.studio.row_batch import Batch, RowConverter
 from backend.studio.sniffing import Kind, recognise_container
@@ -93,7 +93,7 @@ class _Making:
         items = read_source(source, number, on_note=self._note, on_position=self._tell)
         batch, written = Batch(), time.monotonic()
         converter: RowConverter | None = None
-        while some := list(islice(items, LOOKED_AT if converter is None else 50)):
+        while some := next_items(items, LOOKED_AT if converter is None else 50):
             if converter is None and (records := records_to_look_at(some)):
                 converter = RowConverter(self._form_of(records), self._fixed)
             (converter or RowConverter(UNKNOWN, self._fixed)).take(some, batch)

@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from backend.domain_datasets import RecordFormat, UnclearFile
 from backend.studio.containers import read_source
 from backend.studio.formats import recognise
-from backend.studio.records import Broken, Record, SourceFile
+from backend.studio.records import MOST_LETTERS, Broken, Record, SourceFile, letters_in
 from backend.studio.repairs import records_to_look_at
 from backend.studio.unfolding import may_be_huge
 
 HEAD_ROWS = 200
-HEAD_BYTES = 16 * 1024 * 1024
-"""About: of very long records, fewer are looked at."""
 LOOKED_AT = 100
 """Files of a draft; what the others are is known when they are read."""
 _LOOKED_INTO = 20
@@ -44,8 +42,8 @@ def head_of_file(file: SourceFile, number: int = 0, limit: int = HEAD_ROWS) -> l
         found.append(item)
         if isinstance(item, Record):
             records += 1
-            size += _letters(item.value)
-        if records >= limit or size > HEAD_BYTES or len(found) >= 5 * limit:
+            size += letters_in(item.value)
+        if records >= limit or size > MOST_LETTERS or len(found) >= 5 * limit:
             break
     return found
 
@@ -63,18 +61,3 @@ def unclear_among(files: Sequence[SourceFile]) -> tuple[UnclearFile, ...]:
 def is_answered(form: RecordFormat, mapping: RecordFormat | None) -> bool:
     """Whether the mapping says what the columns of such a file mean: it is used where its columns are."""
     return mapping is not None and set(mapping.fields.values()) <= set(form.columns)
-
-
-def _letters(value: object) -> int:
-    """About how much text a record holds."""
-    left, size = [value], 0
-    while left:
-        one = left.pop()
-        size += 8
-        if isinstance(one, str):
-            size += len(one)
-        elif isinstance(one, dict):
-            left += one.values()
-        elif isinstance(one, list):
-            left += one
-    return size

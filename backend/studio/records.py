@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from backend.studio.unpacking import Unreadable
 MAX_RECORD_BYTES = 4 * 1024 * 1024
 """A conversation this long fits no model's context; more without an end is a file of another kind."""
 RAW_BYTES = 64 * 1024
+MOST_LETTERS = 16 * 1024 * 1024
+"""About how much text of records is held at once."""
 
 
 @dataclass(frozen=True)
@@ -61,3 +64,30 @@ def too_long(file: int, line: int, raw: bytes) -> Broken:
         _("Split the conversation, or end each record with a line break."),
         raw[:RAW_BYTES],
     )
+
+
+def letters_in(value: object) -> int:
+    """About how much text a record holds."""
+    left, size = [value], 0
+    while left:
+        one = left.pop()
+        size += 8
+        if isinstance(one, str):
+            size += len(one)
+        elif isinstance(one, dict):
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
+    return size
+
+
+def next_items(items: Iterator[Record | Broken], limit: int) -> list[Record | Broken]:
+    """At most so many; fewer where the records are very long."""
+    found: list[Record | Broken] = []
+    letters = 0
+    for item in islice(items, limit):
+        found.append(item)
+        letters += letters_in(item.value) if isinstance(item, Record) else len(item.raw)
+        if letters > MOST_LETTERS:
+            break
+    return found
