@@ -7,7 +7,6 @@ a while: `forget_overview()` drops what every action may change, `forget()` all 
 from __future__ import annotations
 
 import contextlib
-import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +28,7 @@ from backend.domain_setup import (
 )
 from backend.errors import PhiDeskError
 from backend.settings import Settings, quiet_vendors
+from streamlit_app.garbage import spare_libraries
 from streamlit_app.latest import Latest
 
 if TYPE_CHECKING:
@@ -233,16 +233,12 @@ def forget() -> None:
 
 
 def warm_up() -> None:
-    """Load what the first page would wait for, and take it out of the garbage collector's sight.
-
-    Streamlit collects garbage after every rerun: 90 ms with the libraries in sight, 5-10 ms without (streamlit#8977).
-    """
+    """Load what the first page would wait for."""
     import altair  # noqa: F401
     import pandas  # noqa: F401
     import pyarrow  # noqa: F401
 
-    gc.collect()
-    gc.freeze()
+    spare_libraries()
 
 
 def warm_up_services() -> None:
@@ -250,5 +246,4 @@ def warm_up_services() -> None:
     with contextlib.suppress(PhiDeskError):  # the page that needs it says so
         if is_connected():
             services().target.models.list()
-    gc.collect()
-    gc.freeze()
+    spare_libraries()

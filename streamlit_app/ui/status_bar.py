@@ -11,6 +11,7 @@ from backend.domain_setup import Operation, OperationState, SignInState
 from backend.errors import PhiDeskError
 from backend.i18n import _, ngettext
 from streamlit_app import session
+from streamlit_app.garbage import spare_libraries
 from streamlit_app.session import Overview
 from streamlit_app.ui import money
 from streamlit_app.ui.safe_text import plain
@@ -19,6 +20,7 @@ from streamlit_app.ui.states import ACTIVE_STATES
 
 @st.fragment(run_every="5s")
 def status_bar() -> None:
+    spare_libraries()  # on every page, soon after a library was loaded
     target = session.services().target
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="status_bar"):
         icon = ":material/computer:" if target.setup is None else ":material/cloud:"
