@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from backend.azure.config import AzureConfig, ConfigFile
@@ -112,6 +113,10 @@ class Connection:
         if not value:
             raise NotChosen(what, how_to_fix=_("Choose it on Setup."), code=f"no_{name}")
         return value
+
+    def load_sdk(self) -> None:
+        """In the background: it takes 5 seconds, many more on a busy machine, for which no page should wait."""
+        threading.Thread(target=import_module, args=("azure.ai.ml",), name="phidesk-azure-sdk", daemon=True).start()
 
     def ml(self) -> MLClient:
         """Of the chosen workspace. Raises SignedOut or NotChosen."""

@@ -89,6 +89,8 @@ class AzureSetup:
 
     def resume(self) -> None:
         self._operations.resume_all()
+        if self.connection.config.workspace:
+            self.connection.load_sdk()
 
     def retry(self, operation_id: str) -> Operation:
         return self._operations.retry(operation_id)

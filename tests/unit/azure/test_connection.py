@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+import queue
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from backend.azure.checks import AzureChecks
 from backend.azure.connection import Connection
 from backend.azure.errors import Forbidden, NoQuota, NotChosen, SignedOut, explain, in_words, without_secrets
+from backend.azure.operations import Operations
+from backend.azure.setup import AzureSetup
 from backend.domain_setup import SignInState
 from backend.errors import BadInput, Conflict, NotFound, PhiDeskError, Unavailable
 from backend.settings import Settings
@@ -30,6 +35,21 @@ def test_one_client_serves_until_the_sign_in_changes(connection: Connection) -> 
     assert connection.ml() is first
     sign_in(connection)
     assert connection.ml() is not first
+
+
+def test_an_app_that_starts_with_a_workspace_chosen_loads_the_sdk_before_a_page_needs_it(
+    fresh_connection: Connection, operations: Operations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: queue.Queue[tuple[str, str]] = queue.Queue()
+    monkeypatch.setattr(
+        "backend.azure.connection.import_module", lambda name: loaded.put((name, threading.current_thread().name))
+    )
+    setup = AzureSetup(fresh_connection, operations, AzureChecks(fresh_connection))
+    setup.resume()  # nothing is chosen: this person may never go to Azure
+    assert loaded.empty()
+    fresh_connection.save(READY)
+    setup.resume()
+    assert loaded.get(timeout=10) == ("azure.ai.ml", "phidesk-azure-sdk")
 
 
 def test_the_workspace_is_asked_once_a_minute(connection: Connection, emulator: Emulator) -> None:
