@@ -40,8 +40,10 @@ def add(
     ] = None,
     sample: Annotated[bool, typer.Option("--sample", help=_("Add the sample that comes with Phi Desk."))] = False,
     hub: Annotated[str, typer.Option(help=_("Id of a Hugging Face dataset, or a folder laid out like one."))] = "",
-    config: Annotated[str, typer.Option(help=_("Its configuration."))] = "default",
-    split: Annotated[str, typer.Option(help=_("Its split, or a part such as train[:1%]."))] = "train",
+    config: Annotated[str, typer.Option(help=_("With --hub: which of its configurations."))] = "default",
+    split: Annotated[
+        str, typer.Option(help=_("With --hub: which of its splits, or a part such as train[:1%]."))
+    ] = "train",
     as_json: AsJson = False,
 ) -> None:
     """Add a dataset from files, the sample or the Hugging Face Hub."""

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 SHOWN_ROWS = 5
 _POLL_SECONDS = 0.1
 
-BaseModel = Annotated[str, typer.Option("--base-model", help=_("Whose tokens are counted: built in, folder, Hub id."))]
+BaseModel = Annotated[
+    str,
+    typer.Option(
+        "--base-model", help=_("The model whose tokens are counted: the built-in one, a folder, or a Hub id.")
+    ),
+]
 MaxLength = Annotated[int | None, typer.Option(min=1, help=_("Tokens that a conversation may have; says what is cut."))]
 
 

@@ -21,7 +21,7 @@ Layout = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help=_("Replace a file that is there already."))]
 EvalFraction = Annotated[float, typer.Option(help=_("Share of rows to hold out."))]
 EvalRows = Annotated[int | None, typer.Option(help=_("How many rows to hold out, instead of a share."))]
-Seed = Annotated[int, typer.Option(help=_("Of the split: the same seed, the same rows."))]
+Seed = Annotated[int, typer.Option(help=_("Number that the choice of rows depends on: the same seed, the same rows."))]
 Together = Annotated[
     bool, typer.Option("--keep-similar-together/--split-similar", help=_("Nearly equal rows stay on one side."))
 ]

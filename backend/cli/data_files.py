@@ -29,7 +29,7 @@ Files = Annotated[
 ]
 MapTo = Annotated[
     list[str] | None,
-    typer.Option("--map", help=_("Which column holds what, such as question=Frage; for each column again.")),
+    typer.Option("--map", help=_("Which column holds what: --map question=COLUMN --map answer=COLUMN.")),
 ]
 Fix = Annotated[
     list[str] | None,
