@@ -56,7 +56,7 @@ class DeskPage:
         self.page.goto(f"{self.app.url}/{path}")
         self.settle()
 
-    def settle(self, timeout: float = 30_000) -> None:
+    def settle(self, timeout: float = 90_000) -> None:
         """Until a title is there, the script has ended and nothing is being loaded any more."""
         expect(self.page.locator("h1").first).to_be_visible(timeout=timeout)
         expect(self.page.locator("[data-testid=stApp]")).to_have_attribute(

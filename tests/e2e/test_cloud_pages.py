@@ -147,11 +147,21 @@ def choose(desk: DeskPage, choice: str, title: str) -> None:
     expect(box).to_have_value(title)
 
 
-def test_an_endpoint_is_created_with_its_price_in_sight(browser: Browser, tmp_path: Path) -> None:
-    with (
-        AppProcess(tmp_path / "home", command=COMMAND, PHIDESK_FILLED="1") as app,
-        desk_page(browser, app) as desk,
-    ):
+def test_an_endpoint_that_does_not_stream_answers_in_chat(browser: Browser, cloud: AppProcess) -> None:
+    with desk_page(browser, cloud) as desk:
+        desk.open("chat?endpoint=whole-answers")
+        expect(desk.page.get_by_text("gives its whole answer at once")).to_be_visible()
+        box = desk.page.get_by_role("textbox", name="Ask your model")
+        box.fill("Who?")
+        box.press("Enter")
+        expect(desk.page.get_by_text("Bill Gates und Paul")).to_be_visible(timeout=60_000)
+        desk.assert_is_sound()
+        pictures(desk, "cloud-chat-answer")
+
+
+def test_an_endpoint_is_created_with_its_price_in_sight(browser: Browser, cloud: AppProcess) -> None:
+    """Here at the end, for the cloud is another one after it."""
+    with desk_page(browser, cloud) as desk:
         page = desk.page
         desk.open("deploy")
         click(page, "create_endpoint")
@@ -177,15 +187,3 @@ def test_an_endpoint_is_created_with_its_price_in_sight(browser: Browser, tmp_pa
         expect(page.get_by_text("was to be deleted")).to_have_count(0)
         expect(page.get_by_text("3 endpoints on")).to_have_count(0)
         desk.assert_is_sound()
-
-
-def test_an_endpoint_that_does_not_stream_answers_in_chat(browser: Browser, cloud: AppProcess) -> None:
-    with desk_page(browser, cloud) as desk:
-        desk.open("chat?endpoint=whole-answers")
-        expect(desk.page.get_by_text("gives its whole answer at once")).to_be_visible()
-        box = desk.page.get_by_role("textbox", name="Ask your model")
-        box.fill("Who?")
-        box.press("Enter")
-        expect(desk.page.get_by_text("Bill Gates und Paul")).to_be_visible(timeout=60_000)
-        desk.assert_is_sound()
-        pictures(desk, "cloud-chat-answer")

@@ -150,9 +150,10 @@ def test_deleting_an_endpoint_wants_its_name(browser: Browser, filled: AppProces
         expect(desk.page.locator(".st-key-endpoint_off-endpoint")).to_have_count(0)
 
 
-def test_a_second_file_can_be_added_after_the_first(browser: Browser, tmp_path: Path) -> None:
+def test_a_second_file_can_be_added_after_the_first(browser: Browser, app: AppProcess, tmp_path: Path) -> None:
+    """Here at the end, for the workspace is empty no more."""
     row = '{"messages": [{"role": "user", "content": "%s"}, {"role": "assistant", "content": "Yes."}]}\n'
-    with AppProcess(tmp_path / "home") as app, desk_page(browser, app) as desk:
+    with desk_page(browser, app) as desk:
         page = desk.page
         for name in ("one", "two"):
             file = tmp_path / f"{name}.jsonl"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import signal
 import subprocess
@@ -12,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.training_job.conftest import SCRIPTS, read_lines, run_script, script_environment, wait_until
+from tests.training_job.conftest import SCRIPTS, read_lines, script_environment, wait_until
+from training_job.tuning.fine_tuning import main
 
 pytestmark = pytest.mark.slow
 Arguments = Callable[..., list[str]]
@@ -34,35 +34,12 @@ def start(arguments: list[str], folder: Path) -> subprocess.Popen[str]:
     )
 
 
-def test_two_processes_make_one_run(job_arguments: Arguments, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("in_process")
+def test_two_processes_make_one_run_that_goes_on_where_it_was_stopped(job_arguments: Arguments, tmp_path: Path) -> None:
     from mlflow import MlflowClient
 
-    process = start(job_arguments(tmp_path / "two", "--num-train-epochs=20", "--logging-steps=1"), tmp_path)
-    log, _nothing = process.communicate(timeout=240)
-    assert process.returncode == 0, log
-    result = json.loads((tmp_path / "two" / "result.json").read_text())
-    assert result["tuned_eval_loss"] < 0.7 * result["base_eval_loss"]
-
-    status, single = run_script("fine_tune.py", job_arguments(tmp_path / "one", "--max-steps=1"), tmp_path)
-    assert status == 0, single
-    alone = json.loads((tmp_path / "one" / "result.json").read_text())
-    assert result["base_eval_loss"] == pytest.approx(alone["base_eval_loss"], rel=1e-4)  # no row counted twice
-
-    steps = [line["step"] for line in read_lines(tmp_path / "two" / "metrics.jsonl") if line["kind"] == "train"]
-    assert steps == list(range(1, 41))  # 24 rows, two processes with batches of 8: 2 steps an epoch
-    assert log.count("Step 40 of 40") == 1
-    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("phidesk")
-    assert experiment is not None
-    (run,) = client.search_runs([experiment.experiment_id])
-    assert [point.step for point in client.get_metric_history(run.info.run_id, "train_loss")] == steps
-    progress = json.loads(run.data.tags["phidesk.progress"])
-    assert (progress["step"], progress["total_steps"], progress["phase"]) == (40, 40, "verifying")
-
-
-def test_a_stopped_pair_saves_a_checkpoint_and_goes_on_from_it(job_arguments: Arguments, tmp_path: Path) -> None:
-    output = tmp_path / "out"
-    arguments = job_arguments(output, "--max-steps=3000", "--logging-steps=1", "--eval-strategy=no")
+    output = tmp_path / "two"
+    arguments = job_arguments(output, "--num-train-epochs=40", "--logging-steps=1")
     process = start(arguments, tmp_path)
     metrics = output / "metrics.jsonl"
     wait_until(lambda: metrics.exists() and '"step": 5,' in metrics.read_text(), 120, "the fifth step")
@@ -71,12 +48,27 @@ def test_a_stopped_pair_saves_a_checkpoint_and_goes_on_from_it(job_arguments: Ar
     assert process.returncode != 0
     (checkpoint,) = (output / "checkpoints").glob("checkpoint-*")
     seal = json.loads((checkpoint / "complete.json").read_text())
-    assert seal["step"] >= 5, log
+    assert 5 <= seal["step"] < 80, log
+    assert not (output / "result.json").exists()
 
-    again = start(arguments, tmp_path)
-    wait_until(lambda: f'"step": {seal["step"] + 3},' in metrics.read_text(), 120, "three more steps")
-    again.send_signal(signal.SIGTERM)
-    log, _nothing = again.communicate(timeout=120)
+    process = start(arguments, tmp_path)
+    log, _nothing = process.communicate(timeout=240)
+    assert process.returncode == 0, log
     assert f"Resuming from {checkpoint.name}" in log
+    assert log.count("Step 80 of 80") == 1
+    result = json.loads((output / "result.json").read_text())
+    assert result["tuned_eval_loss"] < 0.7 * result["base_eval_loss"]
+
+    assert main(job_arguments(tmp_path / "one", "--max-steps=1")) == 0
+    alone = json.loads((tmp_path / "one" / "result.json").read_text())
+    assert result["base_eval_loss"] == pytest.approx(alone["base_eval_loss"], rel=1e-4)  # no row counted twice
+
     steps = [line["step"] for line in read_lines(metrics) if line["kind"] == "train"]
-    assert all(later - earlier == 1 for earlier, later in itertools.pairwise(steps))
+    assert steps == list(range(1, 81))  # 24 rows, two processes with batches of 8: 2 steps an epoch
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("phidesk")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert [point.step for point in client.get_metric_history(run.info.run_id, "train_loss")] == steps
+    progress = json.loads(run.data.tags["phidesk.progress"])
+    assert (progress["step"], progress["total_steps"], progress["phase"]) == (80, 80, "verifying")
