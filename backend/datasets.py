@@ -283,8 +283,8 @@ class Datasets:
         rows = self._draft_checks.row_set(draft_id, self._draft_lengths.left_out(draft_id, lengths))
         origin, detail = self.drafts.detail(draft_id)
         facts = {**detail, "files": list(draft.files)}
+        sets = [rows, *self._mixed_in(mix or {})]
         if eval_source is None:
-            sets = [rows, *self._mixed_in(mix or {})]
             dataset = saving.save_split(self.folder, sets, name, origin, choice, detail=facts)
         else:
             held_out = self.drafts.open([eval_source], _("Held out"))
@@ -292,10 +292,11 @@ class Datasets:
                 require_decided(self.drafts.wait(held_out.id).report)
                 dataset = saving.save_pair(
                     self.folder,
-                    rows,
+                    sets,
                     self._draft_checks.row_set(held_out.id),
                     name,
                     origin,
+                    seed=choice.seed,
                     drop_leaks=drop_leaks,
                     detail=facts,
                 )

@@ -90,15 +90,8 @@ def _from_files(
     weights: Mapping[Path, float],
 ) -> Dataset:
     """With weights each file is a set of its own, else all are one."""
-    from backend.errors import BadInput
     from backend.studio import saving
 
-    if weights and eval_file is not None:
-        raise BadInput(
-            _("Files with weights can't have held-out rows of their own."),
-            how_to_fix=_("Leave out --weight or --eval."),
-            code="bad_usage",
-        )
     folder = desk().datasets.folder
     with_content = bool(choices.fix or choices.skip - {REFUSED})
     groups = [[file] for file in files] if weights else [list(files)]
@@ -117,7 +110,9 @@ def _from_files(
                 folder, sets, name, "file", choice, detail=detail, on_progress=lambda done: tell(saving_now, done)
             )
         held_out = stack.enter_context(read_files([eval_file], mapping, choices, with_content=with_content))
-        return saving.save_pair(folder, sets[0], held_out.rows(_title(eval_file)), name, "file", detail=detail)
+        return saving.save_pair(
+            folder, sets, held_out.rows(_title(eval_file)), name, "file", seed=choice.seed, detail=detail
+        )
 
 
 def _from_hub(hub: str, config: str, split: str, name: str, eval_fraction: float, seed: int) -> Dataset:

@@ -42,7 +42,7 @@ def add_file(
         if held_out is None:
             return saving.save_split(folder, [rows], name, origin, choice, detail=detail)
         with _read(folder, held_out, skip_bad=skip_bad) as held_out_rows:
-            return saving.save_pair(folder, rows, held_out_rows, name, origin, detail=detail)
+            return saving.save_pair(folder, [rows], held_out_rows, name, origin, detail=detail)
 
 
 @contextmanager

@@ -22,20 +22,15 @@ class MixedSet:
     weight: float = 1.0
 
 
-@dataclass(frozen=True)
-class Mixture:
-    """`times[i][row]` says how often row `row` of set i is taken; 0 leaves it out."""
+def mix(sets: Sequence[MixedSet], *, seed: int = 0) -> tuple[tuple[int, ...], ...]:
+    """How often each row of each set is taken; 0 leaves it out.
 
-    times: tuple[tuple[int, ...], ...]
-
-
-def mix(sets: Sequence[MixedSet], *, seed: int = 0) -> Mixture:
-    """Rows are drawn without replacement: none is taken a second time before all of its set are taken once.
+    Rows are drawn without replacement: none is taken a second time before all of its set are taken once.
 
     Raises BadInput for weights that leave nothing.
     """
     _require_fit(sets)
-    return Mixture(tuple(_times(one.digests, _count(one), seed) for one in sets))
+    return tuple(_times(one.digests, _count(one), seed) for one in sets)
 
 
 def _count(one: MixedSet) -> int:

@@ -10,6 +10,7 @@ import gc
 import io
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from multiprocessing.connection import Connection, wait
@@ -185,7 +186,8 @@ def _receive(connection: Connection) -> Any:
 
 
 def _work(connection: Connection, folder: Path, fixed_codes: frozenset[str]) -> None:
-    """In the worker: until the other side is gone."""
+    """In the worker: until the other side is gone. Ctrl+C is for the other side, which then ends this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()  # no cycles are made here; looking for them costs a tenth of the time
     places = Places(folder)
     converters: dict[int, RowConverter] = {}

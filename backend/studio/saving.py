@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,8 +75,7 @@ def save_split(
     import numpy as np
 
     with _Prepared(folder, sets) as ready:
-        times = mix([MixedSet(one.name, one.digests, one.weight) for one in ready], seed=choice.seed).times
-        taken = [np.repeat(np.arange(len(of_set)), of_set) for of_set in times]
+        taken = _mixed(ready, choice.seed)
         is_eval = hold_out(
             [one.digests[row] for one, rows in zip(ready, taken, strict=True) for row in rows.tolist()],
             choice,
@@ -84,9 +83,8 @@ def save_split(
             [stratum for one, rows in zip(ready, taken, strict=True) for stratum in one.strata(rows)],
         )
         held_out = np.split(np.array(is_eval), np.cumsum([len(rows) for rows in taken])[:-1])
-        facts = {"eval_fraction": choice.eval_fraction, "eval_rows": choice.eval_rows, **(detail or {})}
-        if len(ready) > 1:
-            facts["mixed"] = {one.name: one.weight for one in ready}
+        facts = {"eval_fraction": choice.eval_fraction, "eval_rows": choice.eval_rows}
+        facts |= {**(detail or {}), **_weights(ready)}
 
         def write(train_part: PartWriter, eval_part: PartWriter) -> None:
             for part, wanted in ((train_part, False), (eval_part, True)):
@@ -99,23 +97,25 @@ def save_split(
 
 def save_pair(
     folder: Path,
-    train_set: RowSet,
+    train_sets: Sequence[RowSet],
     eval_set: RowSet,
     name: str,
     origin: str,
     *,
+    seed: int = 0,
     drop_leaks: bool = False,
     detail: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """The person's own held-out rows are taken as they are; rows that are in both are counted (`shared_rows`), and
     with `drop_leaks` left out of train, together with near-duplicates of held-out rows.
     """
-    with _Prepared(folder, [train_set, eval_set]) as ready:
-        train, held_out = ready
-        asked = set(held_out.digests)
-        shared = len(asked.intersection(train.digests))
-        kept = _without_leaks(ready) if drop_leaks else range(len(train.digests))
-        if not len(kept) or not held_out.digests:
+    with _Prepared(folder, [*train_sets, eval_set]) as ready:
+        *train, held_out = ready
+        taken = _mixed(train, seed)
+        kept = taken
+        if drop_leaks:
+            kept = [rows[~leaks[rows]] for rows, leaks in zip(taken, _leaks(train, held_out), strict=True)]
+        if not any(map(len, kept)) or not held_out.digests:
             raise BadInput(
                 _("Nothing is left to train on.") if held_out.digests else _("No example is held out."),
                 why=_("Every example is held out too.") if held_out.digests else "",
@@ -124,22 +124,39 @@ def save_pair(
             )
 
         def write(train_part: PartWriter, eval_part: PartWriter) -> None:
-            _copy(train_part, train, kept)
+            for one, rows in zip(train, kept, strict=True):
+                _copy(train_part, one, rows)
             _copy(eval_part, held_out, range(len(held_out.digests)))
 
-        facts = {"shared_rows": shared, "dropped_rows": len(train.digests) - len(kept), **(detail or {})}
-        return dataset_folder.save(folder, name, origin, 0, facts, write)
+        shared = set(held_out.digests).intersection(chain.from_iterable(one.digests for one in train))
+        dropped = sum(map(len, taken)) - sum(map(len, kept))
+        facts = {"shared_rows": len(shared), "dropped_rows": dropped, **(detail or {}), **_weights(train)}
+        return dataset_folder.save(folder, name, origin, seed, facts, write)
 
 
-def _without_leaks(ready: Sequence[_Ready]) -> list[int]:
-    """The rows of the first set that neither stand in the second nor are nearly the same as one there."""
+def _mixed(sets: Sequence[_Ready], seed: int) -> list[np.ndarray]:
+    """The rows that are taken of each set, in order; some more than once."""
     import numpy as np
 
-    train, held_out = ready
-    clusters = list(_clusters(ready, [np.arange(len(one.digests)) for one in ready], lambda done: None))
-    of_held_out = set(clusters[len(train.digests) :])
-    asked = set(held_out.digests)
-    return [row for row, digest in enumerate(train.digests) if digest not in asked and clusters[row] not in of_held_out]
+    times = mix([MixedSet(one.name, one.digests, one.weight) for one in sets], seed=seed)
+    return [np.repeat(np.arange(len(of_set)), of_set) for of_set in times]
+
+
+def _weights(sets: Sequence[_Ready]) -> dict[str, Any]:
+    return {"mixed": {one.name: one.weight for one in sets}} if len(sets) > 1 else {}
+
+
+def _leaks(train: Sequence[_Ready], held_out: _Ready) -> Iterator[np.ndarray]:
+    """Which rows of each set stand in the held-out one too, or are nearly the same as one there."""
+    import numpy as np
+
+    ready = [*train, held_out]
+    clusters = _clusters(ready, [np.arange(len(one.digests)) for one in ready], lambda done: None)
+    of_train = [list(islice(clusters, len(one.digests))) for one in train]
+    of_held_out, asked = set(clusters), set(held_out.digests)
+    for one, found in zip(train, of_train, strict=True):
+        pairs = zip(one.digests, found, strict=True)
+        yield np.array([digest in asked or cluster in of_held_out for digest, cluster in pairs], dtype=bool)
 
 
 class _Prepared:

@@ -51,11 +51,10 @@ def show_save(datasets: Datasets, state: DraftState, max_upload_mb: int) -> Wish
     st.header(_("Save as a dataset"))
     name = st.text_input(_("Name"), state.draft.name[:60], max_chars=60, key="dataset_name") or state.draft.name[:60]
     split, check_file, drop_leaks = _held_out(state.good, max_upload_mb)
-    has_own_file = st.session_state.get("eval_way") == OWN_FILE
-    mix = None if has_own_file else _mixed_in(datasets)
+    mix = _mixed_in(datasets)
     missing = what_is_missing(state, has_company=check_file is not None or bool(mix))
     if not st.button(
-        missing or _label(state),
+        missing or _label(state, is_mixed=bool(mix)),
         key="save_dataset",
         type="primary",
         icon=":material/check:" if not missing else ":material/rule:",
@@ -68,7 +67,9 @@ def show_save(datasets: Datasets, state: DraftState, max_upload_mb: int) -> Wish
     return Wish(name, split, check_file, mix, drop_leaks, state.lengths.choice)
 
 
-def _label(state: DraftState) -> str:
+def _label(state: DraftState, *, is_mixed: bool) -> str:
+    if is_mixed:
+        return _("Use these and what is mixed in")
     if state.skipped:
         return _("Use {n} good examples, skip {bad}").format(
             n=numbers.count(state.good), bad=numbers.count(state.skipped)

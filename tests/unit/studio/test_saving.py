@@ -118,6 +118,20 @@ def test_an_own_held_out_file_is_taken_as_it_is_and_leaks_may_be_dropped(dataset
     assert [draft.id for draft in datasets.drafts.list()] == [nothing.id]
 
 
+def test_an_own_held_out_file_goes_with_sets_that_are_mixed(datasets: Datasets) -> None:
+    base = datasets.create_from_file(jsonl(*(talk(number) for number in range(20))), "Base")
+    draft = opened(datasets, ("a.jsonl", jsonl(*(talk(number) for number in range(100, 110)))))
+    held_out = ("check.jsonl", jsonl(talk(3), talk(104), talk(50)))
+    made = datasets.save_draft(
+        draft.id, "Mixed", SplitChoice(), eval_source=held_out, mix={base.id: 2.0}, drop_leaks=True
+    )
+    counts = Counter(texts(made.train_path))
+    assert sorted(counts.values()) == [1] * 9 + [2] * 19
+    assert len(texts(made.eval_path)) == 3 and not set(texts(made.train_path)) & set(texts(made.eval_path))
+    assert (made.source_detail["shared_rows"], made.source_detail["dropped_rows"]) == (2, 3)
+    assert made.source_detail["mixed"] == {"a": 1.0, "Base": 2.0}
+
+
 def test_a_draft_is_found_again_by_another_process_and_keeps_its_decisions(datasets: Datasets) -> None:
     draft = opened(datasets, ("a.jsonl", jsonl(*(talk(number) for number in range(9))) + b"[1]\n"))
     datasets.drafts.decide(draft.id, "not_an_object", Decision.SKIP)
