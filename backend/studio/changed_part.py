@@ -5,15 +5,15 @@ The index and the origins of the new part come from those of the old one, so tha
 
 from __future__ import annotations
 
-import errno
 import os
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
+from backend.studio.byte_ranges import OnBytes, copy_range, write_all
 from backend.studio.row_index import DIGEST_BYTES, RowIndex, digest_of, facts_of, index_of, keep_index
 from backend.studio.row_origins import Origins, keep_origins, origins_of
 
@@ -25,11 +25,6 @@ Plan = Iterable[tuple[int | None, bytes | None]]
 
 A row that is not named is left out.
 """
-
-OnBytes = Callable[[int], None]
-"""Told how many bytes have just been written."""
-
-_PIECE = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -92,7 +87,7 @@ def write_changed(before: Path, after: Path, plan: Plan, on_bytes: OnBytes) -> C
 
         def copy(first: int, last: int) -> None:
             rows.sources.extend(range(first, last))
-            _copy_range(source, target, old.starts[first], old.starts[last], on_bytes)
+            copy_range(source, target, old.starts[first], old.starts[last], on_bytes)
 
         first = last = 0  # the rows that stay and are not copied yet
         for number, line in plan:
@@ -105,7 +100,7 @@ def write_changed(before: Path, after: Path, plan: Plan, on_bytes: OnBytes) -> C
                 first, last = number or 0, (number or 0) + 1
                 continue
             rows.write(number, line)
-            _write(target, line)
+            write_all(target, line)
             on_bytes(len(line))
             added += number is None
             edited += number is not None
@@ -118,40 +113,6 @@ def write_changed(before: Path, after: Path, plan: Plan, on_bytes: OnBytes) -> C
         if origins.names:
             keep_origins(after, origins)
     return Changed(index, added, len(old) - (len(index) - added), edited)
-
-
-def _copy_range(source: BinaryIO, target: BinaryIO, start: int, end: int, on_bytes: OnBytes) -> None:
-    while start < end:
-        wanted = min(_PIECE, end - start)
-        count = _copy_by_system(source, target, start, wanted)
-        if count is None:
-            source.seek(start)
-            piece = source.read(wanted)
-            count = len(piece)
-            _write(target, piece)
-        if not count:
-            raise OSError(errno.EIO, "The file is shorter than it was", source.name)
-        start += count
-        on_bytes(count)
-
-
-def _copy_by_system(source: BinaryIO, target: BinaryIO, start: int, wanted: int) -> int | None:
-    """Without the bytes passing through this process, where the system and the disk can; else None."""
-    if not hasattr(os, "copy_file_range"):
-        return None
-    try:
-        return os.copy_file_range(source.fileno(), target.fileno(), wanted, start)
-    except OSError as error:
-        if error.errno in {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF}:
-            return None
-        raise
-
-
-def _write(target: BinaryIO, piece: bytes) -> None:
-    """All of it: an unbuffered file may take a part, as at the end of a disk."""
-    written = target.write(piece)
-    while written < len(piece):
-        written += target.write(memoryview(piece)[written:])
 
 
 def _as_array(kind: str, values: np.ndarray) -> array[int]:

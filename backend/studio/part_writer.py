@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from backend.studio.byte_ranges import copy_range, write_all
 from backend.studio.row_index import DIGEST_BYTES, RowIndex, digest_of, facts_of, keep_index
 from backend.studio.row_origins import Origins, keep_origins
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 PARTS = ("train", "eval")
 _PIECE = 1 << 20
-_LONGEST_RANGE = 4 << 20
 
 
 def part_file(folder: Path, part: str) -> Path:
@@ -29,7 +29,7 @@ class PartWriter:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = path.open("xb")
+        self._file = path.open("xb", buffering=0)
         self._pieces: list[bytes] = []
         self._waiting = 0
         self._starts, self._facts, self._digests = array("Q", [0]), array("H"), bytearray()
@@ -50,12 +50,15 @@ class PartWriter:
         self._facts.append(facts_of(line))
         self._digests += digest_of(line)
         self._origins.add(file, number)
-        self._put(line)
+        self._pieces.append(line)
+        self._waiting += len(line)
+        if self._waiting >= _PIECE:
+            self._flush()
 
     def copy_rows(
         self, index: RowIndex, numbers: Sequence[int] | np.ndarray, origins: Origins, source: BinaryIO
     ) -> None:
-        """Rows of a part whose index is there, `source` being its open file; neighbours are read at once."""
+        """Rows of a part whose index is there, `source` being its unbuffered file; neighbours are copied at once."""
         import numpy as np
 
         rows = np.asarray(numbers, dtype=np.int64)
@@ -67,19 +70,17 @@ class PartWriter:
         self._facts.frombytes(np.frombuffer(index.facts, dtype=np.uint16)[rows].tobytes())
         self._digests += np.frombuffer(index.digests, dtype=f"V{DIGEST_BYTES}")[rows].tobytes()
         self._origins.take(origins, rows)
+        self._flush()
         is_apart = begins[1:] != ends[:-1]
         for begin, end in zip(
             begins[np.append(True, is_apart)].tolist(), ends[np.append(is_apart, True)].tolist(), strict=True
         ):
-            source.seek(begin)
-            for start in range(begin, end, _LONGEST_RANGE):
-                self._put(source.read(min(_LONGEST_RANGE, end - start)))
+            copy_range(source, self._file, begin, end)
 
     def close(self) -> None:
         """On the disk for good. Raises OSError, as for a full disk."""
         try:
             self._flush()
-            self._file.flush()
             os.fsync(self._file.fileno())
         finally:
             self._file.close()
@@ -94,13 +95,7 @@ class PartWriter:
         self._pieces.clear()
         self._file.close()
 
-    def _put(self, piece: bytes) -> None:
-        self._pieces.append(piece)
-        self._waiting += len(piece)
-        if self._waiting >= _PIECE:
-            self._flush()
-
     def _flush(self) -> None:
-        self._file.write(b"".join(self._pieces))
+        write_all(self._file, b"".join(self._pieces))
         self._pieces.clear()
         self._waiting = 0

@@ -5,7 +5,7 @@ msgspec reads what is expected and nothing else, so that no record has to be loo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -17,13 +17,18 @@ from backend.studio.row_index import facts_of_messages
 
 _ROLES = {"human": "user", "gpt": "assistant"}
 _NUL = b"\\u0000"
+_QUOTE = ord('"')
 
 
 class PlainLine(NamedTuple):
-    """A canonical line with its line break, and its `row_index.facts_of`."""
+    """A canonical line with its line break, and its `row_index.facts_of`.
+
+    `other_quotes` is how many quotes its record has besides those of the line.
+    """
 
     line: bytes
     facts: int
+    other_quotes: int
 
 
 class _Turn(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -46,7 +51,8 @@ class _Conversation(msgspec.Struct, gc=False):
 
 def reader(form: RecordFormat) -> Callable[[memoryview], PlainLine | None] | None:
     """The function that reads a line. It gives None for every line that has to be looked at closer; of the others it
-    gives what `records_of` and `converter` do. None for a format whose records are no lists of turns.
+    gives what `records_of` and `converter` do, as long as `is_all_of` them. None for a format whose records are no
+    lists of turns.
     """
     column = form.fields.get("messages")
     if column is None or "system" in form.fields:
@@ -69,9 +75,10 @@ def reader(form: RecordFormat) -> Callable[[memoryview], PlainLine | None] | Non
         if not _alternate(turns):
             return None
         found = encode(_Conversation(turns)) + b"\n"
-        if _NUL in found or _has_key_twice(line, found, record, others):
+        quotes = _quotes_of_others(record, others)
+        if quotes is None or _NUL in found:
             return None
-        return PlainLine(found, facts_of_messages(len(turns), has_system=turns[0].role == "system"))
+        return PlainLine(found, facts_of_messages(len(turns), has_system=turns[0].role == "system"), quotes)
 
     return read
 
@@ -101,14 +108,29 @@ def _alternate(turns: list[_Turn]) -> bool:
     return wanted == "user" and len(turns) > 1
 
 
-def _has_key_twice(line: memoryview, found: bytes, record: Any, others: dict[str, str]) -> bool:
-    """Perhaps: the line has other quotes than those of its keys and texts, which a lost value leaves behind."""
-    quotes = found.count(b'"')
+def _quotes_of_others(record: Any, others: Iterable[str]) -> int | None:
+    """None where a key stands twice in the JSON of one of them."""
+    quotes = 0
     for name in others:
         other = bytes(getattr(record, name))
         if other:
             count = other.count(b'"')
             if other[:1] in b"{[" and count != quotes_of(orjson.loads(other)):
-                return True
+                return None
             quotes += 2 + count
-    return quotes != bytes(line).count(b'"')
+    return quotes
+
+
+def is_all_of(data: bytes, plain: Sequence[PlainLine]) -> bool:
+    """Whether the lines of `data`, which these were read from, have no key that stands twice: its lost value would
+    leave quotes behind.
+    """
+    found = _quotes_in(b"".join(one.line for one in plain)) + sum(one.other_quotes for one in plain)
+    return found == _quotes_in(data)
+
+
+def _quotes_in(data: bytes) -> int:
+    """As `data.count(b'"')`, several times as fast."""
+    import numpy as np
+
+    return int(np.count_nonzero(np.frombuffer(data, dtype=np.uint8) == _QUOTE))

@@ -133,21 +133,25 @@ class RowConverter:
         if block.is_too_long or self._plain_line is None:
             self.take(records_of(block, source), batch)
             return
-        data, plain_line, tally = block.data, self._plain_line, batch.tally
+        data, plain_line = block.data, self._plain_line
         view = memoryview(data)
-        start, end, number = 0, len(data), block.line - 1
-        while start < end:
-            stop = data.find(b"\n", start)
-            stop = end if stop < 0 else stop
-            number += 1
-            plain = plain_line(view[start:stop])
-            if plain is not None:
-                tally.records += 1
-                tally.good += 1
-                batch.add_line(plain.line, number, source, plain.facts)
+        starts = [0]
+        plain: list[plain_lines.PlainLine | None] = []
+        while starts[-1] < len(data):
+            stop = data.find(b"\n", starts[-1])
+            stop = len(data) if stop < 0 else stop
+            plain.append(plain_line(view[starts[-1] : stop]))
+            starts.append(stop + 1)
+        found = [one for one in plain if one is not None]
+        are_all = len(found) == len(plain) and plain_lines.is_all_of(data, found)
+        for number, one in enumerate(plain):
+            line = b"" if are_all else data[starts[number] : starts[number + 1]]
+            if one is not None and (are_all or plain_lines.is_all_of(line, [one])):
+                batch.tally.records += 1
+                batch.tally.good += 1
+                batch.add_line(one.line, block.line + number, source, one.facts)
             else:
-                self.take(records_of(Block(number, data[start:stop]), source), batch)
-            start = stop + 1
+                self.take(records_of(Block(block.line + number, line.removesuffix(b"\n")), source), batch)
 
     def take(self, items: Iterable[Record | Broken], batch: Batch) -> None:
         convert, tally = self._convert, batch.tally

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import orjson
+from blake3 import blake3
 
 from backend.domain import Message
 from backend.domain_datasets import Row
@@ -92,8 +93,8 @@ def line_of(messages: Iterable[Message]) -> bytes:
 
 
 def digest_of(line: bytes) -> bytes:
-    """BLAKE2b of a canonical line with its line break: equal for equal conversations."""
-    return hashlib.blake2b(line, digest_size=DIGEST_BYTES).digest()
+    """BLAKE3 of a canonical line with its line break: equal for equal conversations."""
+    return blake3(line).digest(DIGEST_BYTES)
 
 
 def content_hash(parts: Iterable[RowIndex]) -> str:

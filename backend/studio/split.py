@@ -50,11 +50,12 @@ def hold_out(
 
 def _groups(digests: Sequence[bytes], clusters: Iterable[int] | None, key: bytes) -> list[Sequence[int]]:
     """Rows that belong together, in the order in which they are drawn. Equal rows join the clusters they are in."""
+    if clusters is None and len(set(digests)) == len(digests):
+        keys = [hashlib.blake2b(digest, key=key).digest() for digest in digests]
+        return [(row,) for row in sorted(range(len(keys)), key=keys.__getitem__)]
     of_digest: dict[bytes, int] = {}
     numbers = [of_digest.setdefault(digest, len(of_digest)) for digest in digests]
     keys = [hashlib.blake2b(digest, key=key).digest() for digest in of_digest]
-    if clusters is None and len(of_digest) == len(digests):
-        return [rows for _key, rows in sorted(zip(keys, ((row,) for row in numbers), strict=True))]
     parents = list(range(len(of_digest)))
 
     def root(number: int) -> int:

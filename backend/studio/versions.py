@@ -17,7 +17,8 @@ from backend.errors import BadInput, Conflict, NotFound
 from backend.i18n import _, ngettext
 from backend.studio import row_index, row_origins, version_folders
 from backend.studio.atomic_files import say_no_room, write_atomically
-from backend.studio.changed_part import Changed, OnBytes, Plan, write_changed
+from backend.studio.byte_ranges import OnBytes
+from backend.studio.changed_part import Changed, Plan, write_changed
 from backend.studio.file_lock import locked
 from backend.studio.kept_findings import KeptFindings
 from backend.studio.part_writer import PARTS, part_file

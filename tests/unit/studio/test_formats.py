@@ -328,7 +328,7 @@ def test_no_record_makes_recognition_or_conversion_fail(records: list[object]) -
             line = to_line(memoryview(written(record))) if to_line else None
             if line is not None:
                 assert found.messages is not None and not found.notes
-                assert line == (line_of(found.messages), facts_of(line.line))
+                assert line[:2] == (line_of(found.messages), facts_of(line.line))
 
 
 @given(st.lists(st.tuples(st.sampled_from(["user", "assistant", "system", "tool"]), st.text(max_size=3)), max_size=5))
@@ -339,6 +339,6 @@ def test_the_quick_way_agrees_with_the_close_look(turns: Pairs) -> None:
     assert to_line is not None
     line, found = to_line(memoryview(written(record))), converter(form)(record)
     if line is not None:
-        assert found.messages is not None and line == (line_of(found.messages), facts_of(line.line))
+        assert found.messages is not None and line[:2] == (line_of(found.messages), facts_of(line.line))
     elif found.messages is not None:
         assert found.notes == ("empty_system_left_out",)
