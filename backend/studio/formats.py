@@ -224,11 +224,15 @@ def _rendered(columns: Sequence[_Column]) -> list[RecordFormat]:
 
 
 def _two_texts(columns: Sequence[_Column]) -> list[RecordFormat]:
-    """Two text columns whose names say nothing: the first asks, the second answers; sure only when it looks so."""
+    """Two text columns whose names say nothing: the first asks, the second answers; sure only when it looks so.
+
+    Of more than two the ones with the longest texts: numbers, dates and names stand beside what people wrote.
+    """
     texts = [column for column in columns if column.is_text and column.filled and column.bare not in names.IGNORED]
     if len(texts) < 2:
         return []
-    first, second = texts[:2]
+    longest = sorted(texts, key=lambda column: -sum(map(len, column.texts)) / len(column.texts))[:2]
+    first, second = (column for column in texts if column in longest)
     asks = [sum(text.rstrip().endswith(("?", "？")) for text in column.texts) for column in (first, second)]
     is_clear = len(columns) == 2 and asks[0] * 2 >= len(first.texts) and asks[1] * 4 < len(second.texts)
     form = RecordFormat(FormatKind.TWO_COLUMNS, {"question": first.name, "answer": second.name}, is_sure=is_clear)

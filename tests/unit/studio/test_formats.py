@@ -331,6 +331,21 @@ def test_no_record_makes_recognition_or_conversion_fail(records: list[object]) -
                 assert line[:2] == (line_of(found.messages), facts_of(line.line))
 
 
+def test_of_many_columns_the_longest_texts_are_offered_and_a_person_is_asked() -> None:
+    tickets = [
+        {
+            "Ticket No": str(1000 + number),
+            "Opened": f"2024-01-{10 + number}",
+            "Department": "Sales",
+            "Customer wrote": f"My order {number} has not come yet. What can I do?",
+            "We replied": f"We are sorry. Order {number} left our house yesterday and should be there tomorrow.",
+        }
+        for number in range(9)
+    ]
+    form = recognise(tickets)
+    assert (dict(form.fields), form.is_sure) == ({"question": "Customer wrote", "answer": "We replied"}, False)
+
+
 @given(st.lists(st.tuples(st.sampled_from(["user", "assistant", "system", "tool"]), st.text(max_size=3)), max_size=5))
 def test_the_quick_way_agrees_with_the_close_look(turns: Pairs) -> None:
     record = {"messages": [{"role": role, "content": text} for role, text in turns]}
