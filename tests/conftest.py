@@ -5,6 +5,7 @@ import sys
 import tempfile
 
 import pytest
+from hypothesis import settings
 
 # Compiled modules are kept, or each of hundreds of processes compiles all it imports anew: 6 of a training's 19 s.
 sys.dont_write_bytecode = False
@@ -17,6 +18,10 @@ os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
 os.environ.update(QUIET_ENVIRONMENT)  # as the app itself does at its start, before prompt flow is imported
 # Several tests run at once: threads that spin while they wait, or outnumber the cores, take the time of the others.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+if not os.environ.get("CI"):  # where hypothesis itself asks for no speed
+    settings.register_profile("busy machine", deadline=None)
+    settings.load_profile("busy machine")
 
 LONG = (
     "e2e/test_azure_journey",

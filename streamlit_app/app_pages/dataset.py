@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from backend.domain_datasets import Draft
@@ -9,12 +11,13 @@ from backend.i18n import _, ngettext
 from streamlit_app import session
 from streamlit_app.ui import add_dataset, errors, numbers
 from streamlit_app.ui.dataset_view import show_dataset
-from streamlit_app.ui.draft_view import ask_to_discard, show_draft
+from streamlit_app.ui.draft_view import ask_to_discard, ask_to_discard_all, show_draft
 from streamlit_app.ui.hub_import import show_import
 from streamlit_app.ui.link_rows import back_link, link_row
 from streamlit_app.ui.turned_page import page_of
 
 LISTED = 50
+DRAFTS_SHOWN = 3
 
 desk = session.services()
 
@@ -24,9 +27,7 @@ def show_list() -> None:
     st.caption(_("Conversations that show how your model should answer."))
     drafts = desk.datasets.drafts.list()
     if drafts:
-        st.header(_("Not saved yet"))
-        for draft in drafts[:LISTED]:
-            show_draft_row(draft)
+        show_drafts(drafts)
     datasets = desk.datasets.list()
     if not datasets and not drafts:
         st.info(_("No examples yet. Upload a file of conversations, or try the sample first."), icon=":material/forum:")
@@ -51,9 +52,26 @@ def show_list() -> None:
     add_dataset.show(desk)
 
 
+def show_drafts(drafts: Sequence[Draft]) -> None:
+    st.header(_("Not saved yet"))
+    for draft in drafts[:DRAFTS_SHOWN]:
+        show_draft_row(draft)
+    if more := drafts[DRAFTS_SHOWN:LISTED]:
+        label = ngettext("{n} more that is not saved", "{n} more that are not saved", len(more))
+        with st.expander(label.format(n=numbers.count(len(more))), key="more_drafts"):
+            for draft in more:
+                show_draft_row(draft)
+    if len(drafts) > 1 and st.button(
+        _("Discard all that is not saved"), key="discard_all", type="tertiary", icon=":material/delete_sweep:"
+    ):
+        ask_to_discard_all(desk.datasets, drafts)
+
+
 def show_draft_row(draft: Draft) -> None:
     rows = draft.report.rows
     facts = ngettext("{n} example", "{n} examples", rows).format(n=numbers.count(rows))
+    if len(draft.files) > 1:
+        facts += " · " + _("{file} and {n} more").format(file=draft.files[0], n=numbers.count(len(draft.files) - 1))
     if draft.phase == "reading":
         facts = _("{size}, still being read").format(size=numbers.size(draft.total_bytes))
     link_row(

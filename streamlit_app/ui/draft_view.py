@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import streamlit as st
@@ -84,6 +85,18 @@ def ask_to_discard(datasets: Datasets, draft: Draft) -> None:
         lambda: _discard(datasets, draft.id),
         key="discard",
         toast=_("Discarded."),
+    )
+
+
+def ask_to_discard_all(datasets: Datasets, drafts: Sequence[Draft]) -> None:
+    confirm.ask(
+        _("Discard all that is not saved?"),
+        _("What you decided about these is lost. Files that you added stay where they are."),
+        _("Discard all"),
+        lambda: [_discard(datasets, draft.id) for draft in drafts],
+        key="discard_all",
+        toast=_("Discarded."),
+        lines=[draft.name for draft in drafts],
     )
 
 

@@ -117,7 +117,10 @@ def show_path(datasets: Datasets) -> None:
         )
         submitted = st.form_submit_button(_("Read it"), key="path_submit", icon=":material/folder_open:")
     st.caption(
-        _("For large files: they are read where they are, and nothing is uploaded. A folder gives all its files.")
+        _(
+            "For large files: they are read where they are, and nothing is uploaded. A folder gives all its files whose"
+            " names end with jsonl, json, csv, tsv, txt or parquet, or these with gz."
+        )
     )
     if submitted:
         draft = None

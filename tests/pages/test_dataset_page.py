@@ -255,6 +255,19 @@ def test_an_unfinished_draft_is_listed_and_can_be_discarded(open_page: Open, des
     assert list(desk.datasets.drafts.list()) == []
 
 
+def test_many_unfinished_drafts_do_not_hide_the_datasets_and_can_go_at_once(
+    open_page: Open, desk: FakeDesk, sample: str
+) -> None:
+    for number in range(5):
+        desk.datasets.drafts.open([(f"{number}.jsonl", GOOD), (f"more {number}.jsonl", GOOD)])
+    page = open_page("dataset")
+    assert [one.label for one in page.expander if "not saved" in one.label] == ["2 more that are not saved"]
+    assert "0.jsonl and 1 more" in texts(page)
+    page.button(key="discard_all").click().run()
+    page.button(key="discard_all_yes").click().run()
+    assert list(desk.datasets.drafts.list()) == [] and [one.id for one in desk.datasets.list()] == [sample]
+
+
 def test_deleting_wants_the_name_typed(open_page: Open, desk: FakeDesk, sample: str) -> None:
     page = open_page("dataset", dataset=sample)
     page.button(key="delete_dataset").click().run()
