@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -18,10 +19,36 @@ if TYPE_CHECKING:
 
 PARTS = ("train", "eval")
 _PIECE = 1 << 20
+_SYNC_BYTES = 64 << 20
 
 
 def part_file(folder: Path, part: str) -> Path:
     return folder / f"{part}.jsonl"
+
+
+class _Syncing:
+    """Begins to put a file on the disk for good while more of it is being copied, so that little is left at the end."""
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+        self._pool = ThreadPoolExecutor(1)
+        self._begun: list[Future[None]] = []
+        self._left = 0
+
+    def wrote(self, count: int) -> None:
+        self._left += count
+        if self._left > _SYNC_BYTES and (not self._begun or self._begun[-1].done()):
+            self._begun.append(self._pool.submit(os.fsync, self._file))
+            self._left = 0
+
+    def finish(self) -> None:
+        """Raises OSError, also of what was begun: the system tells of a failure once only."""
+        for one in self._begun:
+            one.result()
+        os.fsync(self._file)
+
+    def close(self) -> None:
+        self._pool.shutdown()
 
 
 class PartWriter:
@@ -30,6 +57,7 @@ class PartWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = path.open("xb", buffering=0)
+        self._sync = _Syncing(self._file.fileno())
         self._pieces: list[bytes] = []
         self._waiting = 0
         self._starts, self._facts, self._digests = array("Q", [0]), array("H"), bytearray()
@@ -76,14 +104,15 @@ class PartWriter:
             begins[np.append(True, is_apart)].tolist(), ends[np.append(is_apart, True)].tolist(), strict=True
         ):
             copy_range(source, self._file, begin, end)
+            self._sync.wrote(end - begin)
 
     def close(self) -> None:
         """On the disk for good. Raises OSError, as for a full disk."""
         try:
             self._flush()
-            os.fsync(self._file.fileno())
+            self._sync.finish()
         finally:
-            self._file.close()
+            self.abandon()
         found = self.path.stat()
         with suppress(OSError):
             keep_index(self.index, found.st_mtime_ns, found.st_size)
@@ -93,6 +122,7 @@ class PartWriter:
     def abandon(self) -> None:
         """Close without a word; the file is to be removed."""
         self._pieces.clear()
+        self._sync.close()
         self._file.close()
 
     def _flush(self) -> None:

@@ -42,7 +42,9 @@ def hold_out(
     if len(groups) < 2:
         groups = _groups(digests, None, key)
     is_eval = [False] * len(digests)
-    for rows in _draw(groups, [_stratum(rows, strata) for rows in groups], wanted):
+    known = strata or [None] * len(digests)
+    of_groups = [known[rows[0]] if len(rows) == 1 else _most_frequent(known[row] for row in rows) for rows in groups]
+    for rows in _draw(groups, of_groups, wanted):
         for row in rows:
             is_eval[row] = True
     return is_eval
@@ -74,13 +76,8 @@ def _groups(digests: Sequence[bytes], clusters: Iterable[int] | None, key: bytes
     return sorted(rows_of.values(), key=lambda rows: min(keys[numbers[row]] for row in rows))
 
 
-def _stratum(rows: Sequence[int], strata: Sequence[Hashable] | None) -> Hashable:
-    """The most frequent one."""
-    if strata is None:
-        return None
-    if len(rows) == 1:
-        return strata[rows[0]]
-    counts = Counter(strata[row] for row in rows)
+def _most_frequent(strata: Iterable[Hashable]) -> Hashable:
+    counts = Counter(strata)
     return min(counts, key=lambda stratum: (-counts[stratum], str(stratum)))
 
 
@@ -107,9 +104,10 @@ def _draw(groups: Sequence[Sequence[int]], strata: Sequence[Hashable], wanted: i
 
 def _quotas(groups: Sequence[Sequence[int]], strata: Sequence[Hashable], wanted: int) -> dict[Hashable, int]:
     """The wanted count shared out by size, largest remainder first."""
-    sizes: Counter[Hashable] = Counter()
+    sizes = Counter(strata)
     for rows, stratum in zip(groups, strata, strict=True):
-        sizes[stratum] += len(rows)
+        if len(rows) > 1:
+            sizes[stratum] += len(rows) - 1
     total = sizes.total()
     quotas = {stratum: wanted * size // total for stratum, size in sizes.items()}
     by_remainder = sorted(sizes, key=lambda stratum: (-(wanted * sizes[stratum] % total), str(stratum)))

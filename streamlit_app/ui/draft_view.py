@@ -93,15 +93,16 @@ def ask_to_discard_all(datasets: Datasets, drafts: Sequence[Draft]) -> None:
         _("Discard all that is not saved?"),
         _("What you decided about these is lost. Files that you added stay where they are."),
         _("Discard all"),
-        lambda: [_discard(datasets, draft.id) for draft in drafts],
+        lambda: _discard(datasets, *(draft.id for draft in drafts)),
         key="discard_all",
         toast=_("Discarded."),
         lines=[draft.name for draft in drafts],
     )
 
 
-def _discard(datasets: Datasets, draft_id: str) -> None:
-    datasets.drafts.discard(draft_id)
+def _discard(datasets: Datasets, *draft_ids: str) -> None:
+    for draft_id in draft_ids:
+        datasets.drafts.discard(draft_id)
     st.query_params.clear()
 
 
