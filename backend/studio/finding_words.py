@@ -178,9 +178,6 @@ _ROWS: dict[str, tuple[str, str, str]] = {
         _NOTHING_LEARNT,
         _("Correct them in the file, or skip them."),
     ),
-    "format_alpaca": (_("Rows of the Alpaca format"), _NOTHING_LEARNT, _("Choose the columns.")),
-    "format_sharegpt": (_("Rows of the ShareGPT format"), _NOTHING_LEARNT, _("Choose the columns.")),
-    "format_prompt_completion": (_("Rows of prompt and completion"), _NOTHING_LEARNT, _("Choose the columns.")),
 }
 _FILES: dict[str, tuple[str, str, str]] = {
     "empty_file": (_("An empty file"), _FILE_MISSING, _("Choose a file with at least two conversations.")),

@@ -108,13 +108,14 @@ def records_of(block: Block, file: int) -> Iterator[Record | Broken]:
             yield Record(file, number, record)
 
 
-def has_key_twice(data: bytes, record: object, start: int = 0, end: int | None = None) -> bool:
-    """Of the record that stands there. Cheap: the quotes are counted, and only where there are others than those of
-    the record's keys and texts, which a lost value leaves behind, is there a closer look.
+def has_key_twice(text: bytes | str, record: object) -> bool:
+    """Of the record that is written there. Cheap: the quotes are counted, and only where there are others than those
+    of the record's keys and texts, which a lost value leaves behind, is there a closer look.
     """
-    if type(record) is not dict or data.count(b'"', start, end) == quotes_of(record):
+    quotes = text.count('"') if isinstance(text, str) else text.count(b'"')
+    if type(record) is not dict or quotes == quotes_of(record):
         return False
-    return find_duplicate_key(data[start:end]) is not None
+    return find_duplicate_key(text) is not None
 
 
 def quotes_of(value: object) -> int:

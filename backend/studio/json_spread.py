@@ -12,7 +12,7 @@ import re
 from collections.abc import Generator, Iterator
 
 from backend.i18n import _
-from backend.studio.json_lines import JSON, duplicate_key, find_duplicate_key, nested_too_deeply, quotes_of
+from backend.studio.json_lines import JSON, duplicate_key, has_key_twice, nested_too_deeply
 from backend.studio.records import MAX_RECORD_BYTES, RAW_BYTES, Broken, Record, too_long
 from backend.studio.unpacking import PIECE_BYTES, Read, Unreadable
 
@@ -203,7 +203,7 @@ def _record(window: _Window, file: int) -> Iterator[Record | Broken]:
             _("Save the file with the encoding UTF-8 (in an editor: Save as, encoding UTF-8)."),
             _bytes(text),
         )
-    elif _has_key_twice(text, value):
+    elif has_key_twice(text, value):
         yield duplicate_key(_bytes(text), file, line)
     else:
         yield Record(file, line, value)
@@ -289,10 +289,3 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _has_key_twice(text: str, value: object) -> bool:
-    """As `json_lines.has_key_twice`."""
-    if type(value) is not dict or text.count('"') == quotes_of(value):
-        return False
-    return find_duplicate_key(text) is not None

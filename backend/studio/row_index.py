@@ -25,7 +25,7 @@ _HEAD = struct.Struct("=8sQQQ")
 _MAGIC = b"phirows2"
 _HAS_SYSTEM = 0x8000
 DIGEST_BYTES = 16
-SYSTEM_START = b'{"messages":[{"role":"system"'
+_SYSTEM_START = b'{"messages":[{"role":"system"'
 _ROLE = b'"role":"'
 _READ_AHEAD = 1 << 20
 
@@ -67,10 +67,10 @@ class RowIndex:
             yield Row(number + 1, messages_of(line))
 
 
-def facts_of(lines: bytes, start: int = 0, end: int | None = None) -> int:
-    """Of the line that stands there. A quote inside a text is escaped in JSON: `"role":"` counts the messages alone."""
-    messages = lines.count(_ROLE, start, end)
-    if lines.startswith(SYSTEM_START, start):
+def facts_of(line: bytes) -> int:
+    """A quote inside a text is escaped in JSON: `"role":"` counts the messages alone."""
+    messages = line.count(_ROLE)
+    if line.startswith(_SYSTEM_START):
         return min(messages - 1, _HAS_SYSTEM - 1) | _HAS_SYSTEM
     return min(messages, _HAS_SYSTEM - 1)
 

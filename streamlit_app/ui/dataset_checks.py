@@ -29,15 +29,7 @@ def _show_texts(datasets: Datasets, dataset: Dataset) -> None:
     if found.phase not in FINAL:
         _watch(datasets, dataset)
     elif found.failure:
-        errors.show_failure(found.failure)
-        st.button(
-            _("Try again"),
-            key="examine_again",
-            icon=":material/replay:",
-            on_click=errors.act,
-            args=(datasets.examine, dataset.id),
-            kwargs={"again": True},
-        )
+        errors.show_failure_with_retry(found.failure, _("Try again"), datasets.examine, dataset.id, key="examine_again")
     elif not found.findings:
         st.success(_("Nothing stands out. These examples are fit to train with."), icon=":material/check_circle:")
     else:

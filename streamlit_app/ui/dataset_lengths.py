@@ -44,14 +44,8 @@ def show(datasets: Datasets, dataset: Dataset) -> None:
 
 def show_failed_count(datasets: Datasets, dataset: Dataset, base: str, failure: Failure) -> None:
     """Why the tokens could not be counted, and another try."""
-    errors.show_failure(failure)
-    st.button(
-        _("Count again"),
-        key="count_again",
-        icon=":material/replay:",
-        on_click=errors.act,
-        args=(datasets.measure_tokens, dataset.id, base),
-        kwargs={"again": True},
+    errors.show_failure_with_retry(
+        failure, _("Count again"), datasets.measure_tokens, dataset.id, base, key="count_again"
     )
 
 

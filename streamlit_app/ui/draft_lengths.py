@@ -50,14 +50,8 @@ def _show(datasets: Datasets, state: DraftState) -> Lengths:
         return Lengths(is_counting=True)
     counted = datasets.measure_draft_tokens(draft.id, base)
     if counted.failure:
-        errors.show_failure(counted.failure)
-        st.button(
-            _("Count again"),
-            key="draft_count_again",
-            icon=":material/refresh:",
-            on_click=errors.act,
-            args=(datasets.measure_draft_tokens, draft.id, base),
-            kwargs={"again": True},
+        errors.show_failure_with_retry(
+            counted.failure, _("Count again"), datasets.measure_draft_tokens, draft.id, base, key="draft_count_again"
         )
         return Lengths()
     if not counted.is_final or counted.table is None:

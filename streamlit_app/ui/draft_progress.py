@@ -57,14 +57,8 @@ def show_verdict(datasets: Datasets, state: DraftState) -> None:
         )
         return
     if state.examination.failure:
-        errors.show_failure(state.examination.failure)
-        st.button(
-            _("Check again"),
-            key="draft_check_again",
-            icon=":material/refresh:",
-            on_click=errors.act,
-            args=(datasets.examine_draft, state.draft.id),
-            kwargs={"again": True},
+        errors.show_failure_with_retry(
+            state.examination.failure, _("Check again"), datasets.examine_draft, state.draft.id, key="draft_check_again"
         )
     too_late = sum(one.count for one in undecided(state.lengths.findings))
     good, bad = report.good_rows - too_late, report.bad_rows + too_late

@@ -27,6 +27,12 @@ def show_failure(failure: Failure) -> None:
             st.code(failure.raw, language=None, wrap_lines=True)
 
 
+def show_failure_with_retry(failure: Failure, label: str, action: Callable[..., Any], *args: Any, key: str) -> None:
+    """Of work in the background that ended in it: `action` begins it anew when it is called with `again`."""
+    show_failure(failure)
+    st.button(label, key=key, icon=":material/replay:", on_click=act, args=(action, *args), kwargs={"again": True})
+
+
 @contextmanager
 def shown() -> Iterator[None]:
     """Show an expected error in the place where it happened, and go on after the block."""

@@ -310,7 +310,6 @@ def test_a_damaged_dataset_can_be_deleted(run: Run, good: str, home: Path) -> No
     assert not folder.exists()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_ends_with_130_and_without_a_word_of_python(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     process = subprocess.Popen(
