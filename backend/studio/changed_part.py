@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.studio.byte_ranges import OnBytes, copy_range, write_all
-from backend.studio.row_index import DIGEST_BYTES, RowIndex, digest_of, facts_of, index_of, keep_index
-from backend.studio.row_origins import Origins, keep_origins, origins_of
+from backend.studio.part_writer import keep_facts
+from backend.studio.row_index import DIGEST_BYTES, RowIndex, digest_of, facts_of, index_of
+from backend.studio.row_origins import Origins, origins_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,11 +107,7 @@ def write_changed(before: Path, after: Path, plan: Plan, on_bytes: OnBytes) -> C
         copy(first, last)
         os.fsync(target.fileno())
     index, origins = rows.index(after, old), rows.origins(origins_of(before))
-    found = after.stat()
-    with suppress(OSError):  # they can be made again, or missed
-        keep_index(index, found.st_mtime_ns, found.st_size)
-        if origins.names:
-            keep_origins(after, origins)
+    keep_facts(index, origins)
     return Changed(index, added, len(old) - (len(index) - added), edited)
 
 

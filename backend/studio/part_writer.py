@@ -26,6 +26,15 @@ def part_file(folder: Path, part: str) -> Path:
     return folder / f"{part}.jsonl"
 
 
+def keep_facts(index: RowIndex, origins: Origins) -> None:
+    """What is known of a complete part, beside it; where that can't be written it is found again, or missed."""
+    found = index.path.stat()
+    with suppress(OSError):
+        keep_index(index, found.st_mtime_ns, found.st_size)
+        if origins.names:
+            keep_origins(index.path, origins)
+
+
 class _Syncing:
     """Begins to put a file on the disk for good while more of it is being copied, so that little is left at the end."""
 
@@ -113,11 +122,7 @@ class PartWriter:
             self._sync.finish()
         finally:
             self.abandon()
-        found = self.path.stat()
-        with suppress(OSError):
-            keep_index(self.index, found.st_mtime_ns, found.st_size)
-            if self._origins.names:
-                keep_origins(self.path, self._origins)
+        keep_facts(self.index, self._origins)
 
     def abandon(self) -> None:
         """Close without a word; the file is to be removed."""
