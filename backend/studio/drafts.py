@@ -180,8 +180,8 @@ class Drafts:
         """
         files = expand(self._load(draft_id).sources)
         if file is None:
-            return records_to_look_at(head_of(files, limit))
-        return records_to_look_at(head_of_file(files[file], limit=limit)) if file < len(files) else []
+            return records_to_look_at(head_of(files, limit))[:limit]
+        return records_to_look_at(head_of_file(files[file], limit=limit))[:limit] if file < len(files) else []
 
     def decide(self, draft_id: str, code: str, decision: Decision | None) -> Draft:
         """About a finding of the reading. Only fixing reads anew; None takes a decision back."""

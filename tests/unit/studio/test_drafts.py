@@ -126,6 +126,9 @@ def test_a_mapping_is_used_and_remembered(drafts: Drafts) -> None:
     draft = drafts.open([("a.jsonl", content)])
     assert not draft.report.format.is_sure
     assert drafts.first_records(draft.id, 1) == [{"x": "x 0", "y": "y 0"}]
+    table = "x;y\n" + "Größe;Schöne Grüße aus München\n" * 9
+    old = drafts.open([("old.csv", table.encode("cp1252"))])  # no row of it can be read before it is fixed
+    assert drafts.first_records(old.id, 2) == [{"x": "Größe", "y": "Schöne Grüße aus München"}] * 2
     form = RecordFormat(FormatKind.MAPPED, {"question": "y", "answer": "x"}, ("x", "y"))
     mapped = drafts.use_mapping(draft.id, form)
     assert (mapped.mapping, mapped.report.good_rows) == (form, 3)
