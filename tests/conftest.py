@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -38,6 +39,14 @@ LONG = (
     "contract/test_endpoint_deaths",
 )
 """Files that take a minute or more, the longest first."""
+
+
+@pytest.fixture(autouse=True)
+def main_module_of_its_own() -> Iterator[None]:
+    """A page that is run in the test's process leaves its script as `__main__`, which processes begun later import."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,6 +6,7 @@ model server too, and the backend keeps what came, marked as stopped.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,7 +23,7 @@ FLUSH_SECONDS = 0.1
 
 def write_answer(pieces: Iterator[str]) -> str:
     """Draw the pieces as they come, and return the whole. Raises PhiDeskError, also in the middle."""
-    st.session_state[session.ANSWERING] = True
+    is_kept = st.session_state[session.ANSWERING] = threading.Event()
     finished = st.container()
     rest = st.empty()
     rest.caption(_("Thinking…"))
@@ -43,17 +44,23 @@ def write_answer(pieces: Iterator[str]) -> str:
                     frozen = cut
                 rest.markdown(formatted(text[frozen:]))
     except Exception:
-        st.session_state[session.ANSWERING] = False
+        del st.session_state[session.ANSWERING]
         raise
+    finally:
+        is_kept.set()
     rest.markdown(formatted(text[frozen:]) or _("*(no answer)*"))
-    st.session_state[session.ANSWERING] = False
+    del st.session_state[session.ANSWERING]
     return text
 
 
 @st.fragment(run_every=1)
 def recover_after_stop() -> None:
-    """Stop ends the script where it is, so nothing after it draws the kept answer. Fragments wait while a script runs:
-    one that finds an answer under way knows that it was stopped, and has the page drawn again."""
-    if st.session_state.get(session.ANSWERING):
-        st.session_state[session.ANSWERING] = False
+    """Stop ends the script at its next drawing, so nothing after it draws what was kept: this has the page drawn again.
+
+    Streamlit runs fragments beside a script that was told to stop and has not ended yet. So an answer that is found
+    under way is waited for until what came of it is kept.
+    """
+    is_kept: threading.Event | None = st.session_state.get(session.ANSWERING)
+    if is_kept and is_kept.is_set():
+        st.session_state.pop(session.ANSWERING, None)
         st.rerun()

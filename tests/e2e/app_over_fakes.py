@@ -29,10 +29,13 @@ from tests.pages.test_safe_text import HOSTILE
 
 NAMES = ("Waiting", "Running", "Lost", "Failed", "Stopped", "![x](http://evil.example/x.png)", "Finished")
 SLOW_WORDS = 400
+SLOW_SECONDS, HALTING_SECONDS = 0.05, 2.5
+"""Between words: the pace of a model on a CPU, and one that is slower than the page's look for a stopped answer."""
 
 
 class Pieces(list[str]):
-    """What is answered depends on the question: `hostile` gives all hostile texts, `slow` many words in their time."""
+    """What is answered depends on the question: `hostile` gives all hostile texts, `slow` many words in their time,
+    `halting` with long pauses."""
 
     def __init__(self, endpoint: SmallEndpoint) -> None:
         self.endpoint = endpoint
@@ -41,9 +44,9 @@ class Pieces(list[str]):
         question = self.endpoint.bodies[-1]["messages"][-1]["content"]
         if "hostile" in question:
             yield from (text + "\n\n" for text in HOSTILE if len(text) < 500)
-        elif "slow" in question:
+        elif "slow" in question or "halting" in question:
             for number in range(SLOW_WORDS):
-                time.sleep(0.05)  # the pace of a model on a CPU
+                time.sleep(SLOW_SECONDS if "slow" in question else HALTING_SECONDS)
                 yield f"word{number} "
         else:
             yield from ("The Puffin ", "leaves at **7:25**.")

@@ -109,20 +109,23 @@ def test_hostile_answers_load_nothing_and_link_nowhere(browser: Browser, filled:
         desk.screenshot("chat-hostile")
 
 
-def test_a_stopped_answer_is_kept_marked_and_there_after_a_reload(browser: Browser, filled: AppProcess) -> None:
+@pytest.mark.parametrize(("question", "last_word"), [("be slow", "word5 "), ("be halting", "word1 ")])
+def test_a_stopped_answer_is_kept_marked_and_there_after_a_reload(
+    browser: Browser, filled: AppProcess, question: str, last_word: str
+) -> None:
     with desk_page(browser, filled) as desk:
         desk.open("chat?endpoint=ferries-1")
         box = desk.page.get_by_role("textbox", name="Ask your model")
-        box.fill("be slow")
+        box.fill(question)
         box.press("Enter")
         answer = desk.page.get_by_role("group", name="Chat message from assistant")
-        expect(answer.get_by_text("word5 ")).to_be_visible(timeout=30_000)
+        expect(answer.get_by_text(last_word)).to_be_visible(timeout=30_000)
         desk.page.get_by_role("button", name="Stop script").click()
         expect(answer.get_by_text("Stopped")).to_be_visible()
         desk.page.reload()
         desk.settle()
         expect(answer.get_by_text("Stopped")).to_be_visible()
-        expect(answer.get_by_text("word5 ")).to_be_visible()
+        expect(answer.get_by_text(last_word)).to_be_visible()
 
 
 def test_the_primary_action_answers_to_the_keyboard(browser: Browser, filled: AppProcess) -> None:
