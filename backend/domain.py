@@ -6,7 +6,7 @@ What is needed to connect a place and to keep an eye on its cost is in `domain_s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -167,6 +167,11 @@ class Failure:
     why: str
     how_to_fix: str
     raw: str = ""
+
+    @classmethod
+    def of_facts(cls, facts: Mapping[str, Any]) -> Failure:
+        """As another process wrote it down, in `error.json` or beside its progress; what is missing is empty."""
+        return cls(**{one.name: str(facts.get(one.name, "")) for one in fields(cls)})
 
 
 @dataclass(frozen=True)

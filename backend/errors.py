@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from backend.domain import Failure
 
 
@@ -21,7 +23,13 @@ class PhiDeskError(Exception):
     def __str__(self) -> str:
         return " ".join(part for part in (self.what, self.why, self.how_to_fix) if part)
 
+    @classmethod
+    def of(cls, failure: Failure) -> Self:
+        """The error that a failure tells of, as when another process told it."""
+        return cls(failure.what, why=failure.why, how_to_fix=failure.how_to_fix, code=failure.code, raw=failure.raw)
+
     def failure(self) -> Failure:
+        """As a value: to be kept, written down, or shown later."""
         return Failure(code=self.code, what=self.what, why=self.why, how_to_fix=self.how_to_fix, raw=self.raw)
 
 

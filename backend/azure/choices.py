@@ -133,13 +133,7 @@ class Choices:
             "project": self._project,
         }[choice](config)
         if found.failure:
-            raise BadInput(
-                found.failure.what,
-                why=found.failure.why,
-                how_to_fix=found.failure.how_to_fix,
-                code=found.failure.code,
-                raw=found.failure.raw,
-            )
+            raise BadInput.of(found.failure)
         if found.waits_for:
             raise BadInput(found.waits_for, code="choose_first")
         return found.options

@@ -284,13 +284,7 @@ class Inventory:
                 )
             time.sleep(POLL_SECONDS)
         if work and work.failure:
-            raise PhiDeskError(
-                work.failure.what,
-                why=work.failure.why,
-                how_to_fix=work.failure.how_to_fix,
-                code=work.failure.code,
-                raw=work.failure.raw,
-            )
+            raise PhiDeskError.of(work.failure)
 
 
 def _type_of(id: str) -> str:

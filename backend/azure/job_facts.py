@@ -126,7 +126,7 @@ class JobFacts:
         if record.is_ours and not record.is_catalogue:
             values = self._file(record, "error.json")
             if values is not None:
-                return Failure(**{field.name: str(values.get(field.name, "")) for field in dataclasses.fields(Failure)})
+                return Failure.of_facts(values)
         return explain_service_error(self.logs.details(record.name))
 
     def _file(self, record: Record, name: str) -> dict[str, Any] | None:

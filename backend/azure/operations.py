@@ -387,7 +387,7 @@ def _operation(row: sqlite3.Row) -> Operation:
         detail=detail,
         started_at=datetime.fromisoformat(row["started_at"]),
         ended_at=datetime.fromisoformat(row["ended_at"]) if row["ended_at"] else None,
-        failure=Failure(**json.loads(row["failure"])) if row["failure"] else None,
+        failure=Failure.of_facts(json.loads(row["failure"])) if row["failure"] else None,
     )
 
 

@@ -161,14 +161,10 @@ def count_tokens(parts: Sequence[Part], base_model: str) -> TokenTable:
         except BaseException:
             tokens.stop(parts, base, cache)
             raise
-    if state.failure or state.table is None:
-        failure = state.failure
-        raise BadInput(
-            failure.what if failure else _("The tokens could not be counted."),
-            why=failure.why if failure else "",
-            how_to_fix=failure.how_to_fix if failure else "",
-            code=failure.code if failure else "tokens_failed",
-        )
+    if state.failure:
+        raise BadInput.of(state.failure)
+    if state.table is None:
+        raise BadInput(_("The tokens could not be counted."), code="tokens_failed")
     return state.table
 
 

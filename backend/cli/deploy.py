@@ -10,7 +10,7 @@ import typer
 from backend.cli.output import AsJson, SaveTo, desk, say, show, show_code, table
 from backend.cli.parts import part_of
 from backend.domain import DEFAULT_HOSTING, Endpoint, Hosting
-from backend.errors import BadInput
+from backend.errors import BadInput, PhiDeskError
 from backend.i18n import _
 
 if TYPE_CHECKING:
@@ -216,4 +216,4 @@ def _show(as_json: bool, endpoint: Endpoint) -> None:
         ]
     show(as_json, endpoint, *lines)
     if endpoint.failure:
-        say(" ".join((endpoint.failure.what, endpoint.failure.why, endpoint.failure.how_to_fix)))
+        say(str(PhiDeskError.of(endpoint.failure)))

@@ -109,14 +109,9 @@ def _wait_for(setup: Setup, account: SignIn, timeout: float) -> SignIn:
         time.sleep(POLL_SECONDS)
         account = setup.sign_in_state()
     if account.state is not SignInState.SIGNED_IN:
-        failure = account.failure
-        raise Unavailable(
-            failure.what if failure else _("The sign-in ended without an account."),
-            why=failure.why if failure else "",
-            how_to_fix=failure.how_to_fix if failure else _("Try again."),
-            code=failure.code if failure else "sign_in_failed",
-            raw=failure.raw if failure else "",
-        )
+        if account.failure:
+            raise Unavailable.of(account.failure)
+        raise Unavailable(_("The sign-in ended without an account."), how_to_fix=_("Try again."), code="sign_in_failed")
     return account
 
 

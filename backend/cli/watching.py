@@ -55,11 +55,7 @@ def end_with(job: Job) -> None:
 
 
 def failure_of(job: Job) -> JobFailed:
-    failure = job.failure
-    return JobFailed(
-        failure.what if failure else _("The run {id} ended: {state}.").format(id=job.id, state=job.state.value),
-        why=failure.why if failure else job.detail,
-        how_to_fix=failure.how_to_fix if failure else "",
-        code=failure.code if failure else job.state.value,
-        raw=failure.raw if failure else "",
-    )
+    if job.failure:
+        return JobFailed.of(job.failure)
+    what = _("The run {id} ended: {state}.").format(id=job.id, state=job.state.value)
+    return JobFailed(what, why=job.detail, code=job.state.value)

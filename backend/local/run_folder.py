@@ -209,7 +209,7 @@ class Look:
         values = read_json(self.run.output / "error.json")
         if values is None:
             return None
-        return Failure(**{field.name: str(values.get(field.name, "")) for field in dataclasses.fields(Failure)})
+        return Failure.of_facts(values)
 
 
 def all_runs(runs: Path) -> list[RunFolder]:

@@ -85,7 +85,7 @@ def read_progress(folder: Path) -> dict[str, Any]:
 
 def failure_of(progress: Mapping[str, Any]) -> Failure | None:
     told = progress.get("failure")
-    return Failure(**told) if told else None
+    return Failure.of_facts(told) if told else None
 
 
 def is_alive(folder: Path) -> bool:

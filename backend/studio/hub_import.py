@@ -165,9 +165,7 @@ def wait_for_import(folder: Path, import_id: str) -> HubImport:
         raise
     state = read_import(folder, import_id)
     if state.failure:
-        failure = state.failure
-        kind = _KINDS.get(failure.code, BadInput)
-        raise kind(failure.what, why=failure.why, how_to_fix=failure.how_to_fix, code=failure.code, raw=failure.raw)
+        raise _KINDS.get(state.failure.code, BadInput).of(state.failure)
     return state
 
 

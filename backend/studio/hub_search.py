@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -147,8 +148,7 @@ class HubSearch:
         if refusal.status in {401, 403, 404} and refusal.code != "ResponseNotFound":
             about = self.about(hub_id)  # raises NotFound where there is none
             if about.access:
-                told = about.access
-                return BadInput(told.what, why=told.why, how_to_fix=told.how_to_fix, code=told.code, raw=str(refusal))
+                return BadInput.of(replace(about.access, raw=str(refusal)))
         return hub_errors.viewer_in_words(refusal, hub_id, config, split)
 
     def _once(self, key: tuple[object, ...], ask: Callable[[], Answer]) -> Answer:

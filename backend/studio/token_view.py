@@ -110,7 +110,7 @@ class TokenView:
         plain = [{"role": message.role, "content": message.content} for message in messages]
         reply = self._ask({"messages": plain, "max_length": max_length})
         if "failure" in reply:
-            raise as_error(put_in_words(Failure(**reply["failure"]), self.base))
+            raise as_error(put_in_words(Failure.of_facts(reply["failure"]), self.base))
         return RenderedRow(tuple(Piece(*piece) for piece in reply["pieces"]), reply["tokens"], reply["learnt"])
 
     def warm_up(self) -> None:
