@@ -153,19 +153,12 @@ def _is_read(given: Path, output: Path) -> bool:
 
 def _decided(read: FilesRead) -> Path:
     """The rows as decided about, in a file beside those that were read."""
-    from backend.studio.content_fixes import apply
-    from backend.studio.row_index import line_of, messages_of
-
     rows = read.rows(read.names[0])
-    if not rows.decisions or not any(rows.flags):
+    if rows.is_as_read:
         return rows.path
     place = read.copy.folder / "decided.jsonl"
-    with rows.path.open("rb") as file, place.open("wb") as decided:
-        for line, flags in zip(file, rows.flags, strict=True):
-            if flags:
-                messages = apply(messages_of(line), int(flags), rows.decisions)
-                line = line_of(messages) if messages is not None else b""
-            decided.write(line)
+    with place.open("wb") as file:
+        file.writelines(line for _number, line in rows.decided())
     return place
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,11 @@ Plan = Iterable[tuple[int | None, bytes | None]]
 
 A row that is not named is left out.
 """
+
+
+def plan_of(count: int, gone: AbstractSet[int], changed: Mapping[int, bytes]) -> Plan:
+    """For a part of so many rows: those that are gone by their numbers, and the new lines of those that changed."""
+    return ((number, changed.get(number)) for number in range(count) if number not in gone)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from backend.domain_datasets import Decision, Version
 from backend.errors import BadInput
 from backend.i18n import _
+from backend.studio.changed_part import Plan, plan_of
 from backend.studio.content_fixes import apply
 from backend.studio.examination import Examined
 from backend.studio.part_writer import PARTS
 from backend.studio.row_index import index_of, line_of, messages_of
-from backend.studio.versions import Plan, Versions
+from backend.studio.versions import Versions
 
 
 def apply_decisions(
@@ -35,7 +36,7 @@ def apply_decisions(
             )
         if plan:
             changed = {number: line for number, line in plan if line not in (b"", None)}
-            plans[part] = _plan(len(index), gone, changed)
+            plans[part] = plan_of(len(index), gone, changed)
     titles = [finding.title for finding in found.findings if finding.code in decisions]
     return versions.replace(plans, _("Checks: {what}").format(what="; ".join(titles)), based_on=based_on or current)
 
@@ -52,7 +53,3 @@ def _after(line: bytes, flags: int, decisions: Mapping[str, Decision]) -> bytes 
         return b""
     after = line_of(messages)
     return None if after == line else after
-
-
-def _plan(count: int, gone: set[int], changed: Mapping[int, bytes]) -> Plan:
-    return ((number, changed.get(number)) for number in range(count) if number not in gone)

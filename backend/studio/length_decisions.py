@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from backend.domain_datasets import Decision, Version
+from backend.studio.changed_part import Plan, plan_of
 from backend.studio.part_writer import PARTS
 from backend.studio.row_index import index_of, line_of, messages_of
 from backend.studio.token_findings import CODES, TEMPLATE_REFUSES, apply_length_fix, rows_of
 from backend.studio.token_table import TokenTable
-from backend.studio.versions import Plan, Versions
+from backend.studio.versions import Versions
 
 
 def apply_length_decisions(
@@ -39,7 +40,7 @@ def apply_length_decisions(
             if shorter is not None and shorter != messages:
                 changed[number] = line_of(shorter)
         if gone or changed:
-            plans[part] = _plan(len(index), gone, changed)
+            plans[part] = plan_of(len(index), gone, changed)
     return versions.replace(plans, summary, based_on=based_on) if plans else versions.get(based_on)
 
 
@@ -50,7 +51,3 @@ def _numbers(
     if decision is Decision.FIX:  # a conversation that the template refuses is not too long
         wanted = [code for code in wanted if code != TEMPLATE_REFUSES]
     return {int(number) for code in wanted for number in rows_of(code, table, max_length).get(part, ())}
-
-
-def _plan(count: int, gone: set[int], changed: Mapping[int, bytes]) -> Plan:
-    return ((number, changed.get(number)) for number in range(count) if number not in gone)

@@ -44,6 +44,20 @@ class RowSet:
     groups: Sequence[int] = ()
     weight: float = 1.0
 
+    @property
+    def is_as_read(self) -> bool:
+        """Nothing was decided that changes a row."""
+        return not self.decisions or not any(self.flags)
+
+    def decided(self) -> Iterator[tuple[int, bytes]]:
+        """Number and line of each row that stays, put right as was decided."""
+        with self.path.open("rb", buffering=_READ_AHEAD) as file:
+            for number, (line, flags) in enumerate(zip(file, self.flags, strict=True)):
+                if not flags:
+                    yield number, line
+                elif (messages := apply(messages_of(line), int(flags), self.decisions)) is not None:
+                    yield number, line_of(messages)
+
 
 @dataclass(frozen=True)
 class _Ready:
@@ -178,7 +192,7 @@ class _Prepared:
 
     def _prepare(self, one: RowSet) -> _Ready:
         origins = one.origins or origins_of(one.path)
-        if not one.decisions or not any(one.flags):
+        if one.is_as_read:
             index = index_of(one.path)
             return _Ready(one.name, index, origins, index.digest_list(), one.groups, one.weight)
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -187,15 +201,9 @@ class _Prepared:
         writer = PartWriter(path)
         groups: list[int] = []
         try:
-            with one.path.open("rb", buffering=_READ_AHEAD) as file:
-                for number, line in enumerate(file):
-                    if one.flags[number]:
-                        messages = apply(messages_of(line), int(one.flags[number]), one.decisions)
-                        if messages is None:
-                            continue
-                        line = line_of(messages)
-                    writer.write(line, *origins.of(number))
-                    groups += one.groups[number : number + 1]
+            for number, line in one.decided():
+                writer.write(line, *origins.of(number))
+                groups += one.groups[number : number + 1]
             writer.close()
         finally:
             writer.abandon()

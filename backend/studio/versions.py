@@ -18,7 +18,7 @@ from backend.i18n import _, ngettext
 from backend.studio import row_index, row_origins, version_folders
 from backend.studio.atomic_files import say_no_room, write_atomically
 from backend.studio.byte_ranges import OnBytes
-from backend.studio.changed_part import Changed, Plan, write_changed
+from backend.studio.changed_part import Changed, Plan, plan_of, write_changed
 from backend.studio.file_lock import locked
 from backend.studio.kept_findings import KeptFindings
 from backend.studio.part_writer import PARTS, part_file
@@ -325,11 +325,8 @@ class _Wishes:
         return all(line == self.rows[number] for number, line in zip(self.rows, index.lines(self.rows), strict=True))
 
     def plan(self, count: int) -> Plan:
-        for number in range(count):
-            if number not in self.rows:
-                yield number, None
-            elif (line := self.rows[number]) is not None:
-                yield number, line
+        gone = {number for number, line in self.rows.items() if line is None}
+        yield from plan_of(count, gone, {number: line for number, line in self.rows.items() if line is not None})
         for line in self.new:
             yield None, line
 

@@ -1,7 +1,7 @@
 """The usable rows of some sources as one file of canonical lines, with an index: what every later step works on.
 
 A folder with `rows.jsonl`, `rows.index` (36 bytes a row, so that any page is found at once) and `report.json`. While
-it is being made, the rows that are there already can be read; it is a pure function of sources, mapping, decisions.
+it is being made, the rows that are there already can be read; it is a pure function of sources, mappings, decisions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from backend.domain_datasets import ReadReport, Row
+from backend.domain_datasets import FileFormat, ReadReport, Row
 from backend.studio.row_batch import INDEX
 from backend.studio.row_index import messages_of
 from backend.studio.row_origins import Origins
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 ROWS, INDEX_FILE, REPORT = "rows.jsonl", "rows.index", "report.json"
-_PIECE = 4 * 1024 * 1024
 
 
 class IndexRow(NamedTuple):
@@ -75,8 +74,17 @@ class WorkingCopy:
 
     def report(self) -> ReadReport:
         """Of what is read so far."""
+        return self._report
+
+    @cached_property
+    def _report(self) -> ReadReport:
         report: ReadReport = _report_adapter().validate_python(self._facts["report"])
         return report
+
+    def file_formats(self) -> Sequence[FileFormat]:
+        """How each file that has any records is read, of what is read so far."""
+        formats = self.report().formats
+        return [FileFormat(file, self.files[file], formats[place]) for file, place in self._facts["read_as"]]
 
     def index_rows(self, offset: int = 0, limit: int | None = None) -> list[IndexRow]:
         """In order, `limit` of them from `offset` on."""
@@ -112,18 +120,6 @@ class WorkingCopy:
                 for one in self.index_rows(number, 1):
                     file.seek(one.offset)
                     yield file.read(one.size)
-
-    def iterate(self) -> Iterator[tuple[bytes, ...]]:
-        """All lines in order, some MB at a time."""
-        left = self.size
-        rest = b""
-        with self.path.open("rb", buffering=0) as file:
-            while left > 0 and (piece := file.read(min(_PIECE, left))):
-                left -= len(piece)
-                lines = (rest + piece).splitlines(keepends=True) if b"\n" in piece else [rest + piece]
-                rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
-                if lines:
-                    yield tuple(lines)
 
     def origins(self) -> Origins:
         """File and line of each row, as a saved part keeps them."""
