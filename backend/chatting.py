@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from backend.conversations import Conversations
 from backend.domain import ChatSettings, Conversation, EndpointState, Message
 from backend.errors import BadInput, Conflict, Unavailable
 from backend.flow_runner import ConnectionValues, run_flow
+from backend.heartbeat import with_heartbeat
 from backend.i18n import _
 from backend.target import Target
 
@@ -59,9 +61,10 @@ class Chatting:
         self.conversations.delete(conversation_id)
 
     def answer(self, conversation_id: str, text: str) -> Iterator[str]:
-        """The answer in pieces as they come. The question is saved at once, the answer at its end.
+        """The answer in pieces as they come, an empty one now and then while none comes. The question is saved at
+        once, the answer at its end.
 
-        Closing the iterator stops the server too and saves what came, marked `is_stopped`. Raises PhiDeskError
+        Closing the iterator saves what came, marked `is_stopped`, and stops a server that streams. Raises PhiDeskError
         (also in the middle); then the question stays and no answer is saved.
         """
         question = text.strip().replace("\x00", "")
@@ -124,15 +127,14 @@ class Chatting:
             "top_p": conversation.settings.top_p,
         }
         flow = run_flow(self._flow_folder, self._prompt_flow_home, self.connection(conversation.endpoint), inputs)
-        try:
-            for piece in flow:
-                pieces.append(piece)
-                yield piece
-        except (GeneratorExit, KeyboardInterrupt):
-            save(is_stopped=True)
-            raise
-        finally:
-            flow.close()
+        with closing(with_heartbeat(flow)) as heard:
+            try:
+                for piece in heard:
+                    pieces.append(piece)
+                    yield piece
+            except (GeneratorExit, KeyboardInterrupt):
+                save(is_stopped=True)
+                raise
         save(is_stopped=False)
 
 

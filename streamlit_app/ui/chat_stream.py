@@ -1,7 +1,7 @@
 """An answer while it comes: drawn ten times a second, finished paragraphs once.
 
-Stop, a click elsewhere or leaving the page ends the script at the next drawing; closing the iterator then stops the
-model server too, and the backend keeps what came, marked as stopped.
+Stop, a click elsewhere or leaving the page ends the script at the next drawing, which is also made while nothing comes;
+closing the iterator then stops the model server too, and the backend keeps what came, marked as stopped.
 """
 
 from __future__ import annotations
@@ -29,15 +29,18 @@ def write_answer(pieces: Iterator[str]) -> str:
     rest.caption(_("Thinking…"))
     text = ""
     frozen = 0
-    drawn_at = 0.0
+    asked_at = drawn_at = time.monotonic()
     try:
         with closing(cast("Any", pieces)) as stream:
             for piece in stream:
                 text += piece
                 now = time.monotonic()
-                if now - drawn_at < FLUSH_SECONDS:
+                if piece and now - drawn_at < FLUSH_SECONDS:
                     continue
                 drawn_at = now
+                if not text:
+                    rest.caption(_("Thinking… {seconds} s").format(seconds=round(now - asked_at)))
+                    continue
                 cut = frozen + split_finished(text[frozen:])
                 if cut > frozen:
                     finished.markdown(formatted(text[frozen:cut]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -29,13 +30,13 @@ from tests.pages.test_safe_text import HOSTILE
 
 NAMES = ("Waiting", "Running", "Lost", "Failed", "Stopped", "![x](http://evil.example/x.png)", "Finished")
 SLOW_WORDS = 400
-SLOW_SECONDS, HALTING_SECONDS = 0.05, 2.5
-"""Between words: the pace of a model on a CPU, and one that is slower than the page's look for a stopped answer."""
+SLOW_SECONDS = 0.05
+"""Between words: the pace of a model on a CPU."""
 
 
 class Pieces(list[str]):
     """What is answered depends on the question: `hostile` gives all hostile texts, `slow` many words in their time,
-    `halting` with long pauses."""
+    `halting` two, and then none for longer than any test waits; `silent` none at all."""
 
     def __init__(self, endpoint: SmallEndpoint) -> None:
         self.endpoint = endpoint
@@ -44,10 +45,13 @@ class Pieces(list[str]):
         question = self.endpoint.bodies[-1]["messages"][-1]["content"]
         if "hostile" in question:
             yield from (text + "\n\n" for text in HOSTILE if len(text) < 500)
-        elif "slow" in question or "halting" in question:
+        elif "slow" in question:
             for number in range(SLOW_WORDS):
-                time.sleep(SLOW_SECONDS if "slow" in question else HALTING_SECONDS)
+                time.sleep(SLOW_SECONDS)
                 yield f"word{number} "
+        elif "halting" in question or "silent" in question:
+            yield from ("word0 ", "word1 ") if "halting" in question else ()
+            threading.Event().wait()
         else:
             yield from ("The Puffin ", "leaves at **7:25**.")
 

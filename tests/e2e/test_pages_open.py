@@ -128,6 +128,18 @@ def test_a_stopped_answer_is_kept_marked_and_there_after_a_reload(
         expect(answer.get_by_text(last_word)).to_be_visible()
 
 
+def test_waiting_for_the_first_word_can_be_stopped(browser: Browser, filled: AppProcess) -> None:
+    with desk_page(browser, filled) as desk:
+        desk.open("chat?endpoint=ferries-1")
+        box = desk.page.get_by_role("textbox", name="Ask your model")
+        box.fill("be silent")
+        box.press("Enter")
+        expect(desk.page.get_by_text("Thinking… 1 s")).to_be_visible()
+        desk.page.get_by_role("button", name="Stop script").click()
+        expect(desk.page.get_by_text("This question has no answer yet.")).to_be_visible()
+        expect(desk.page.get_by_role("button", name="Answer it")).to_be_enabled()
+
+
 def test_the_primary_action_answers_to_the_keyboard(browser: Browser, filled: AppProcess) -> None:
     with desk_page(browser, filled) as desk:
         desk.open("train")
