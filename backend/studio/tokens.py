@@ -25,7 +25,7 @@ from backend.studio.tokenizer_names import find_tokenizer, identify
 SCRIPTS = Path(__file__).parents[2] / "training_job"
 DIGEST_AT_ONCE = 64_000_000
 """Bytes: larger files are digested in the other process."""
-_FORMAT = 1
+_FORMAT = 2
 """Of the files in the cache; another one makes older ones unseen."""
 _START_TAKES = 10.0
 """Seconds from making a folder until its process is known at the latest."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from tests.training_job.test_chat_tokens import PHI3_PUBLISHED, TEMPLATES
 from training_job.tuning.batch_tokens import (
     BatchTokenizer,
     Refused,
+    Rendered,
     RowTokens,
     find_anchors,
     shared_length,
@@ -136,8 +137,9 @@ WORDS = st.lists(st.one_of(st.sampled_from(HOSTILE), TEXT), min_size=1, max_size
 @st.composite
 def conversations(draw: st.DrawFn) -> list[dict[str, str]]:
     messages = [{"role": "system", "content": draw(WORDS)}] if draw(st.booleans()) else []
+    alike = draw(st.sampled_from(["", "Who keeps the tower? "]))
     for _turn in range(draw(st.integers(1, 3))):
-        messages += [{"role": "user", "content": draw(WORDS)}, {"role": "assistant", "content": draw(WORDS)}]
+        messages += [{"role": "user", "content": alike + draw(WORDS)}, {"role": "assistant", "content": draw(WORDS)}]
     if draw(st.integers(0, 4)) == 0:
         messages.append({"role": "user", "content": draw(WORDS)})
     if draw(st.integers(0, 9)) == 0:
@@ -156,9 +158,31 @@ def the_slow_way(chat: ChatTokenizer, messages: list[dict[str, str]]) -> RowToke
     for start, end in spans:
         marked[start:end] = ids[start:end]
     assert marked == labels
-    shorter = without_oldest_exchange(messages)
-    opening = common_prefix_length(chat.encode(chat.render(shorter, prompt=False)), ids) if shorter else 0
+    [rendered] = BatchTokenizer(chat).render([messages])
+    assert isinstance(rendered, Rendered) and bool(rendered.shortened) == bool(without_oldest_exchange(messages))
+    opening = common_prefix_length(chat.encode(rendered.shortened), ids) if rendered.shortened else 0
     return RowTokens(len(ids), spans, opening)
+
+
+def ends_before_the_first_question(chat: ChatTokenizer, messages: list[dict[str, str]], opening: int) -> bool:
+    """White space at its beginning is not counted, nor a token of nothing, with which some begin each piece."""
+    asked = 1 if messages[0]["role"] == "system" else 0
+    text = chat.render(messages, prompt=False)
+    other = [*messages[:asked], {**messages[asked], "content": "\ue000"}, *messages[asked + 1 :]]
+    before = chat.render(other, prompt=False).partition("\ue000")[0]
+    assert text.startswith(before)
+    words = len(text) - len(text[len(before) :].lstrip())
+    found = chat.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    while opening and not chat.tokenizer.decode(found["input_ids"][opening - 1]).strip():
+        opening -= 1
+    return opening == 0 or bool(found["offset_mapping"][opening - 1][1] <= words)
+
+
+def shorter_by_exchanges(messages: list[dict[str, str]]) -> Iterator[list[dict[str, str]]]:
+    """Without the oldest exchange, then without the two oldest, and so on."""
+    while (shorter := without_oldest_exchange(messages)) is not None:
+        yield shorter
+        messages = shorter
 
 
 @pytest.mark.parametrize("name", CHATS)
@@ -173,6 +197,11 @@ def test_the_fast_way_finds_what_the_training_labels(name: str, rows: list[list[
     for messages, found in zip(rows, batch.count(rows), strict=True):
         expected = the_slow_way(batch.chat, messages)
         assert isinstance(found, Refused) if expected is Refused else found == expected
+        if isinstance(found, RowTokens):
+            assert ends_before_the_first_question(batch.chat, messages, found.opening)
+            for (_start, end), shorter in zip(found.spans, shorter_by_exchanges(messages), strict=False):
+                left = len(batch.chat.encode(batch.chat.render(shorter, prompt=False)))
+                assert left <= found.total - max(0, end - found.opening)
 
 
 @pytest.mark.parametrize("name", CHATS)

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import normalize
 
 from .chat_tokens import ChatTokenizer, common_prefix_length
 from .failures import JobFailure
@@ -29,7 +30,8 @@ Anchor = tuple[int, int, int]
 class RowTokens:
     """`spans` are the answers: first token, and the one after the last, in the order of the messages.
 
-    `opening` are the first tokens that stay when the oldest exchange goes: a system message, say. 0 for rows of one.
+    `opening` are the first tokens that stay when the oldest exchange goes, whatever its question says: a system
+    message, say, and the mark of a question. 0 for rows of one.
     """
 
     total: int
@@ -50,7 +52,9 @@ class Rendered:
     text: str
     borders: list[tuple[str, str | None]]
     shortened: str = ""
-    """The same without its oldest exchange; empty where there is but one, or the template refuses that."""
+    """The same without its oldest exchange, and what follows it beginning unlike it; empty where there is but one
+    exchange, or the template refuses that.
+    """
 
 
 class NotProven(Exception):
@@ -92,6 +96,9 @@ class BatchTokenizer:
         shorter = without_oldest_exchange(messages)
         if shorter is None:
             return ""
+        first = len(_system_messages(messages))
+        # Where questions begin alike, the opening would reach into the one that goes.
+        shorter[first] = {**shorter[first], "content": _unlike(messages[first]["content"])}
         try:
             return self.chat.render(shorter, prompt=False)
         except (TemplateError, TypeError, ValueError, LookupError):
@@ -177,9 +184,18 @@ class BatchTokenizer:
 
 def without_oldest_exchange(messages: list[dict[str, str]]) -> list[dict[str, str]] | None:
     """A system message at the beginning stays. None where nothing to learn would be left."""
-    first = 1 if messages[0]["role"] == "system" else 0
     answers = [place for place, message in enumerate(messages) if message["role"] == "assistant"]
-    return messages[:first] + messages[answers[0] + 1 :] if len(answers) > 1 else None
+    return _system_messages(messages) + messages[answers[0] + 1 :] if len(answers) > 1 else None
+
+
+def _system_messages(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The one at the beginning, if there is one."""
+    return messages[: 1 if messages[0]["role"] == "system" else 0]
+
+
+def _unlike(content: str) -> str:
+    """A text that begins with another letter, also for a tokenizer that knows neither case nor accents."""
+    return "B" if normalize("NFKD", content.strip())[:1].casefold() == "a" else "A"
 
 
 def find_anchors(tokenizer: Any, backend: Any) -> dict[int, str]:

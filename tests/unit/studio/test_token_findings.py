@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from backend.domain import Message
@@ -59,6 +59,7 @@ def test_an_estimate_names_no_rows(tmp_path: Path) -> None:
     system=st.sampled_from(["", "Be kind and brief."]),
     max_length=st.integers(10, 100),
 )
+@example(["the ferry leaves at seven the ferry leaves at seven", "at seven"] * 2, "", 20)
 def test_the_fix_leaves_out_as_few_turns_as_it_takes(texts: list[str], system: str, max_length: int) -> None:
     row = talk(*texts, system=system)
     messages = as_messages(row)
@@ -72,12 +73,11 @@ def test_the_fix_leaves_out_as_few_turns_as_it_takes(texts: list[str], system: s
     fixed = apply_length_fix(messages, length, max_length)
     first = 1 if system else 0
     shorter = [(*messages[:first], *messages[first + 2 * gone :]) for gone in range(len(texts) // 2)]
-    # What the questions' beginnings have in common counts as lost, which is part of the opening where questions repeat:
-    # so it may take one exchange more than needed, never one less.
-    slack = 8 + length.opening
+    # Marks from an answer's end to the next question count twice: so it may take one exchange more, never one less.
+    marks = len(batch().chat.encode("\n<|user|>\n"))
     if fixed is None:
-        assert all(tokens(some) > max_length - slack for some in shorter)
+        assert all(tokens(some) > max_length - marks for some in shorter)
         return
     assert fixed in shorter
     assert tokens(fixed) <= max_length
-    assert all(tokens(some) > max_length - slack for some in shorter[: shorter.index(fixed)])
+    assert all(tokens(some) > max_length - marks for some in shorter[: shorter.index(fixed)])
