@@ -7,12 +7,14 @@ import re
 from backend.i18n import _
 from backend.studio.unpacking import Unreadable
 
+_SPELT = (b"ORC", b"BZh", b"GIF8", b"ARROW1")
+"""Marks that a text can begin with too, such as a table whose first column is ORCID."""
+_NOT_IN_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _ZIP, _OLD_OFFICE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 _MAGIC = (
     (b"\x1f\x8b", "format_gzip", _("This is a gzip file.")),
     (b"%PDF", "format_pdf", _("This is a PDF document.")),
-    (b"PAR1", "format_parquet", _("This is a Parquet file.")),
     (b"\x89PNG", "format_image", _("This is a picture (PNG).")),
     (b"GIF8", "format_image", _("This is a picture (GIF).")),
     (b"\xff\xd8\xff", "format_image", _("This is a picture (JPEG).")),
@@ -89,7 +91,7 @@ def name_other_kind(head: bytes) -> Unreadable | None:
     if head.startswith(_OLD_OFFICE):
         return unreadable(*_in_old_office(head))
     for magic, code, message in _MAGIC:
-        if head.startswith(magic):
+        if head.startswith(magic) and (magic not in _SPELT or _NOT_IN_TEXT.search(head[:512])):
             return unreadable(code, message)
     return None
 

@@ -103,6 +103,7 @@ def _foreign() -> Iterator[tuple[str, bytes, str]]:
     yield "7-Zip", b"7z\xbc\xaf\x27\x1c" + bytes(100), "format_zip"
     yield "RAR", b"Rar!\x1a\x07\x00" + bytes(100), "format_zip"
     yield "Arrow", b"ARROW1\x00\x00" + bytes(100), "format_arrow"
+    yield "ORC", _orc(), "format_binary"
     yield "a program", b"\x7fELF\x02\x01\x01" + bytes(100), "format_binary"
     yield "a pickle", b"\x80\x04\x95" + bytes(range(100)), "format_binary"
     yield "bytes without a meaning", bytes(byte * 7 % 256 for byte in range(1, 5_000)), "format_binary"
@@ -117,6 +118,15 @@ def _zip(files: Mapping[str, bytes]) -> bytes:
     with zipfile.ZipFile(content, "w") as archive:
         for name, inner in files.items():
             archive.writestr(zipfile.ZipInfo(name), inner)
+    return content.getvalue()
+
+
+def _orc() -> bytes:
+    import pyarrow
+    from pyarrow import orc
+
+    content = io.BytesIO()
+    orc.write_table(pyarrow.table({"question": ["What?"], "answer": ["That."]}), content)
     return content.getvalue()
 
 

@@ -70,6 +70,8 @@ def _headers() -> Iterator[Case]:
     csv.writer(text).writerows([wide, [f"cell {number}" for number in range(10_000)]])
     yield _case("10,000 columns", text.getvalue(), 1)
     yield _case("10,000 columns without a name", "a," * 9_999 + "a\n" + "b," * 9_999 + "b\n", 1)
+    for mark in ("ORCID", "BZhang", "GIF89", "ARROW1"):
+        yield _case(f"a first column called {mark}", f"{mark},question,answer\n" + "1,a?,b\n" * 2, 2)
     yield _case("a name of markup", "question,answer,<img src=x onerror=alert(1)>\na?,b,c\n", 1)
 
 
