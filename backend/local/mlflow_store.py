@@ -20,6 +20,11 @@ def store_uri(home: Path) -> str:
     return f"sqlite:///{home.resolve() / 'mlflow.db'}"
 
 
+def has_store(home: Path) -> bool:
+    """Without MLflow: it takes seconds to load."""
+    return (home / "mlflow.db").exists()
+
+
 def open_store(home: Path) -> MlflowClient:
     """A client of the store in `home`, made when it is not there yet."""
     from mlflow import MlflowClient
@@ -31,10 +36,10 @@ def open_store(home: Path) -> MlflowClient:
 def ensure_store(home: Path) -> None:
     """Make or migrate it, unless that was done by this version of MLflow."""
     marker, version = home / "mlflow.ready.json", importlib.metadata.version("mlflow")
-    if (home / "mlflow.db").exists() and (read_json(marker) or {}).get("version") == version:
+    if has_store(home) and (read_json(marker) or {}).get("version") == version:
         return
     with file_lock(home / ".mlflow.lock"):
-        if (home / "mlflow.db").exists() and (read_json(marker) or {}).get("version") == version:
+        if has_store(home) and (read_json(marker) or {}).get("version") == version:
             return
         from mlflow import MlflowClient
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore

@@ -12,7 +12,7 @@ from backend.domain import BaseModel, JobState, Model
 from backend.local.base_models import known_base_models
 from backend.local.files import file_lock, read_json, write_json
 from backend.local.job_state import derive_state
-from backend.local.mlflow_store import open_store
+from backend.local.mlflow_store import has_store, open_store
 from backend.local.run_folder import RunFolder, check_run_id
 from backend.model_refs import check_model_name, find_model, nothing_to_register
 
@@ -64,10 +64,14 @@ class LocalModels:
         return model
 
     def _versions(self, name: str) -> list[Model]:
+        if not has_store(self.home):
+            return []
         found = [_model(version) for version in self.client.search_model_versions(f"name = '{name}'")]
         return sorted(found, key=lambda model: -model.version)
 
     def list(self) -> Sequence[Model]:
+        if not has_store(self.home):  # looking makes no database, nor waits for MLflow to say that there is nothing
+            return ()
         found: list[Model] = []
         token = None
         while True:

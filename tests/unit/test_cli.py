@@ -69,6 +69,21 @@ def test_help_loads_no_service(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_looking_for_models_where_there_are_none_makes_no_database_and_loads_no_mlflow(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    code = (
+        "import sys; from backend.cli.main import app;"
+        "app(['models', 'list', '--json'], standalone_mode=False);"
+        "print('mlflow' in sys.modules, file=sys.stderr)"
+    )
+    environment = {**os.environ, "PHIDESK_HOME": str(home)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, json.loads(done.stdout), done.stderr.strip()) == (0, {"models": []}, "False")
+    assert list(home.iterdir()) == []
+    assert phidesk(home, "deploy", "create", "never-was:1").returncode == 3
+    assert not (home / "mlflow.db").exists()
+
+
 def test_every_command_explains_itself_and_takes_json() -> None:
     def commands(group: Any, path: str = "phidesk") -> Iterator[tuple[str, Any]]:
         for name, command in group.commands.items():
