@@ -102,10 +102,8 @@ class RecordFormat:
 
 
 @dataclass(frozen=True)
-class UnclearFile:
-    """A file of a draft of which a person should say what its columns mean. `number` counts the files from 0, `format`
-    is the best guess.
-    """
+class FileFormat:
+    """How a file of a draft is read: as a person said, else the best guess. `number` counts the files from 0."""
 
     number: int
     name: str
@@ -136,10 +134,11 @@ class ReadReport:
 
 @dataclass(frozen=True)
 class Draft:
-    """Files being looked at before they are saved. `phase` is reading, ready or failed.
+    """Files being looked at before they are saved. `phase` is reading, ready, failed or damaged.
 
-    `report` is of what is read so far while `phase` is reading. `done` is 0..1. `unclear` are files that nobody has
-    said yet how to read.
+    `report` is of what is read so far while `phase` is reading. `done` is 0..1. `read_as` are the files that are looked
+    into so far, in their order. One that can't be opened any more is damaged: it has a `failure` and nothing else, and
+    can only be discarded.
     """
 
     id: str
@@ -150,9 +149,19 @@ class Draft:
     done: float
     report: ReadReport
     decisions: Mapping[str, Decision] = field(default_factory=dict)
-    mapping: RecordFormat | None = None
+    mappings: tuple[RecordFormat, ...] = ()
     failure: Failure | None = None
-    unclear: tuple[UnclearFile, ...] = ()
+    read_as: tuple[FileFormat, ...] = ()
+
+    @property
+    def unclear(self) -> tuple[FileFormat, ...]:
+        """The files of which nobody has said yet what their columns mean."""
+        return tuple(one for one in self.read_as if one.format.columns and not one.format.is_sure)
+
+    @property
+    def answered(self) -> tuple[FileFormat, ...]:
+        """The files of which somebody has."""
+        return tuple(one for one in self.read_as if one.format.kind is FormatKind.MAPPED)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from backend.cli.data_convert import EvalFraction, EvalRows, Seed, Together
-from backend.cli.data_files import REFUSED, Choices, Fix, MapTo, Skip, progress, read_files
+from backend.cli.data_files import REFUSED, Choices, Fix, MapTo, Skip, mappings_of, progress, read_files, require_use
 from backend.cli.output import AsJson, desk, say, show
 from backend.domain import Dataset
 from backend.domain_datasets import SplitChoice
@@ -64,7 +64,7 @@ def add(
         weights = _weights(weight, files)
         dataset = _from_files(files, eval_file, name or _title(files[0]), choice, mapping, choices, weights)
     else:
-        dataset = _from_hub(hub, config, split, name, eval_fraction, seed)
+        dataset = _from_hub(hub, config, split, name, eval_fraction, seed, mapping)
     if dataset.name in names:
         say(
             _("Another dataset is called {name}, too. Name this one by its id: {id}").format(
@@ -96,11 +96,16 @@ def _from_files(
     with_content = bool(choices.fix or choices.skip - {REFUSED})
     groups = [[file] for file in files] if weights else [list(files)]
     with ExitStack() as stack:
-        sets = [
-            stack.enter_context(read_files(group, mapping, choices, with_content=with_content)).rows(
-                _title(group[0]), weights.get(group[0], 1.0)
+        given = [*groups, *([[eval_file]] if eval_file else [])]
+        read = [
+            stack.enter_context(
+                read_files(group, mapping, choices, with_content=with_content, is_one_of_several=len(given) > 1)
             )
-            for group in groups
+            for group in given
+        ]
+        require_use(mappings_of(mapping), [form for one in read for form in one.report.formats])
+        sets = [
+            one.rows(_title(group[0]), weights.get(group[0], 1.0)) for one, group in zip(read, groups, strict=False)
         ]
         detail = {"files": [file.name for file in files]}
         tell = stack.enter_context(progress())
@@ -109,17 +114,18 @@ def _from_files(
             return saving.save_split(
                 folder, sets, name, "file", choice, detail=detail, on_progress=lambda done: tell(saving_now, done)
             )
-        held_out = stack.enter_context(read_files([eval_file], mapping, choices, with_content=with_content))
-        return saving.save_pair(
-            folder, sets, held_out.rows(_title(eval_file)), name, "file", seed=choice.seed, detail=detail
-        )
+        held_out = read[-1].rows(_title(eval_file))
+        return saving.save_pair(folder, sets, held_out, name, "file", seed=choice.seed, detail=detail)
 
 
-def _from_hub(hub: str, config: str, split: str, name: str, eval_fraction: float, seed: int) -> Dataset:
+def _from_hub(
+    hub: str, config: str, split: str, name: str, eval_fraction: float, seed: int, mapping: Sequence[str] | None
+) -> Dataset:
     from backend.studio.hub_request import HubRequest
 
     hub_id = str(Path(hub).resolve()) if Path(hub).is_dir() else hub
-    request = HubRequest(hub_id, config, split, name=name, eval_fraction=eval_fraction, seed=seed)
+    mappings = mappings_of(mapping)
+    request = HubRequest(hub_id, config, split, name=name, eval_fraction=eval_fraction, seed=seed, mappings=mappings)
     return desk().datasets.create_from_hub(request)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.domain_datasets import Decision, Finding, ReadReport, RecordFormat, Severity
+from backend.domain_datasets import Decision, FileFormat, Finding, FormatKind, ReadReport, RecordFormat, Severity
 from backend.i18n import _
 
 if TYPE_CHECKING:
@@ -29,7 +29,13 @@ Files = Annotated[
 ]
 MapTo = Annotated[
     list[str] | None,
-    typer.Option("--map", help=_("Which column holds what: --map question=COLUMN --map answer=COLUMN.")),
+    typer.Option(
+        "--map",
+        help=_(
+            "Which column holds what: --map question=COLUMN --map answer=COLUMN. Where files differ, the same again "
+            "for other columns; each file takes the first whose columns it has."
+        ),
+    ),
 ]
 Fix = Annotated[
     list[str] | None,
@@ -129,7 +135,7 @@ class FilesRead:
         if not self.is_clear:
             raise BadInput(
                 _("{files}: it isn't clear which columns hold question and answer.").format(
-                    files=", ".join(self.names[:_FEW])
+                    files=", ".join(one.name for one in self._unclear[:_FEW])
                 ),
                 why=_("This is only a guess: {guess}").format(guess=describe_format(self.report.format)),
                 how_to_fix="\n".join(self.how_to_be_clear()),
@@ -138,12 +144,24 @@ class FilesRead:
 
     def how_to_be_clear(self) -> Iterator[str]:
         """What to type, and what there is to choose from."""
+        unclear = {one.format.columns: one for one in reversed(self._unclear) if one.format.columns}
         yield _("Say it: --map question=COLUMN --map answer=COLUMN")
-        if columns := self.report.format.columns:
+        if len(unclear) > 1:
+            yield _("Give that again for each of these; a file takes the first whose columns it has.")
+        for columns, one in list(reversed(unclear.items()))[:_FEW]:
             named = [f'"{name}"' if " " in name else name for name in columns[:_MOST_COLUMNS]]
-            yield _("The columns are: {columns}").format(
-                columns=", ".join([*named, *(["…"] if len(columns) > len(named) else [])])
+            text = ", ".join([*named, *(["…"] if len(columns) > len(named) else [])])
+            yield (
+                _("The columns of {file} are: {columns}").format(file=one.name, columns=text)
+                if len(self.names) > 1
+                else _("The columns are: {columns}").format(columns=text)
             )
+        if len(unclear) > _FEW:
+            yield _("... and {count} more.").format(count=len(unclear) - _FEW)
+
+    @property
+    def _unclear(self) -> Sequence[FileFormat]:
+        return [one for one in self.copy.file_formats() if not one.format.is_sure]
 
     def require_usable(self) -> None:
         from backend.errors import BadInput
@@ -192,9 +210,11 @@ def read_files(
     choices: Choices | None = None,
     *,
     with_content: bool = True,
+    is_one_of_several: bool = False,
 ) -> Iterator[FilesRead]:
     """Read files into a folder that is gone at the end, and check them. Raises NotFound for one that isn't there,
-    BadInput for a mapping that can't be.
+    BadInput for a mapping that can't be. `is_one_of_several` says that a mapping may be meant for other files of the
+    same command: `require_use` is to be asked about all.
     """
     from backend.studio.copy_making import make_working_copy
     from backend.studio.examination import Part, examine
@@ -203,17 +223,19 @@ def read_files(
     choices = choices or Choices()
     with tempfile.TemporaryDirectory(prefix="phidesk-") as folder, progress() as tell:
         place = Path(folder)
+        mappings = mappings_of(mapping)
         sources = _sources(files, place)
-        form = _mapped(sources, mapping)
         reading = _("Reading")
         copy = make_working_copy(
             sources,
             place / "copy",
-            mapping=form,
+            mappings=mappings,
             decisions=choices.when_reading(),
             on_progress=lambda done, rows: tell(reading, done),
         )
         report = copy.report()
+        if not is_one_of_several:
+            require_use(mappings, report.formats)
         decided = {one.code: choices.about(one) for one in report.findings}
         report = with_decisions(report, {code: what for code, what in decided.items() if what is not None})
         findings = report.findings
@@ -296,16 +318,16 @@ def _sources(files: Sequence[Path], folder: Path) -> list[SourceFile]:
     return sources
 
 
-def _mapped(sources: Sequence[SourceFile], pairs: Sequence[str] | None) -> RecordFormat | None:
-    if not pairs:
-        return None
-    from backend.errors import BadInput
-    from backend.studio.containers import expand, first_records
-    from backend.studio.mapping import map_columns
-    from backend.studio.records import Record
+def mappings_of(pairs: Sequence[str] | None) -> tuple[RecordFormat, ...]:
+    """Of what was given to --map, each for any file that has its columns. A part that comes again begins the next.
 
-    fields = {}
-    for pair in pairs:
+    Raises BadInput for one that can't be.
+    """
+    from backend.errors import BadInput
+    from backend.studio.mapping import map_columns
+
+    groups: list[dict[str, str]] = []
+    for pair in pairs or ():
         part, equals, column = pair.partition("=")
         if not equals:
             raise BadInput(
@@ -313,10 +335,36 @@ def _mapped(sources: Sequence[SourceFile], pairs: Sequence[str] | None) -> Recor
                 how_to_fix=_("Write it as {example}.").format(example="--map question=Frage --map answer=Antwort"),
                 code="bad_mapping",
             )
-        fields[part.strip()] = column.strip()
-    records = [item.value for item in first_records(expand(sources)) if isinstance(item, Record)]
-    columns = list(dict.fromkeys(str(name) for record in records if isinstance(record, dict) for name in record))
-    return map_columns(fields, columns, records)
+        if not groups or part.strip() in groups[-1]:
+            groups.append({})
+        groups[-1][part.strip()] = column.strip()
+    return tuple(map_columns(fields, ()) for fields in groups)
+
+
+def require_use(mappings: Sequence[RecordFormat], formats: Sequence[RecordFormat]) -> None:
+    """Raises BadInput for a mapping that none of the files was read by: `formats` are those of all of them."""
+    from backend.errors import BadInput
+
+    used = [dict(form.fields) for form in formats if form.kind is FormatKind.MAPPED]
+    unused = next((one for one in mappings if dict(one.fields) not in used), None)
+    if unused is None or not formats:
+        return
+    columns = list(dict.fromkeys(name for form in formats for name in form.columns))
+    missing = next((column for column in unused.fields.values() if column not in columns), None)
+    if missing is not None:
+        raise BadInput(
+            _("There is no column {column}.").format(column=missing),
+            how_to_fix=_("Use one of: {columns}.").format(columns=", ".join(columns[:20])),
+            code="unknown_column",
+        )
+    raise BadInput(
+        _("No file is read by {mapping}.").format(
+            mapping=" ".join(f"--map {part}={column}" for part, column in unused.fields.items())
+        ),
+        why=_("Each file takes the first of them whose columns it has, and no file is left that has these."),
+        how_to_fix=_("Give the one with more columns first, or leave this one out."),
+        code="unused_mapping",
+    )
 
 
 def _codes(given: Sequence[str] | None) -> frozenset[str]:

@@ -52,7 +52,7 @@ def _read(folder: Path, source: Source, *, skip_bad: bool) -> Iterator[RowSet]:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".adding-", dir=folder) as place:
             file = _on_disk(source, Path(place))
-            copy = make_working_copy([file], Path(place), mapping=None, decisions={}, workers=0)
+            copy = make_working_copy([file], Path(place), workers=0)
             report = copy.report()
             _require_records(file.name, report)
             if not skip_bad:

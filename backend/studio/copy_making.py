@@ -1,6 +1,6 @@
 """Making a working copy of sources: large JSON Lines by several processes, everything else in one pass in this one.
 
-What comes out depends on the sources, the mapping and the decisions alone: to undo one is to read again without it.
+What comes out depends on the sources, the mappings and the decisions alone: to undo one is to read again without it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from backend.studio.containers import expand, file_changed, no_records, read_sou
 from backend.studio.copy_writer import CopyWriter, Places
 from backend.studio.formats import UNKNOWN, recognise
 from backend.studio.json_lines import Block, read_blocks, records_of
+from backend.studio.mapping import map_columns, mapping_for
 from backend.studio.reading_workers import RANGE_BYTES, Range, Task, Workers, ranges_of, worker_count
 from backend.studio.records import Broken, Record, SourceFile, broken_by, next_items
 from backend.studio.repairs import records_to_look_at
@@ -38,24 +39,33 @@ def make_working_copy(
     sources: Sequence[SourceFile],
     folder: Path,
     *,
-    mapping: RecordFormat | None = None,
+    mappings: Sequence[RecordFormat] = (),
     decisions: Mapping[str, Decision] | None = None,
     on_progress: OnProgress = lambda done, rows: None,
     workers: int | None = None,
 ) -> WorkingCopy:
     """Read all `sources` (files, or folders of such) into `folder`, which is made if it isn't there.
 
-    A mapping is used for the files that have its columns, the others are read by the format that they show. Nothing
-    in a source's content raises; `on_progress` may, to end the reading. Raises NoRoom for a full disk.
+    Each file is read by the mapping that is made for its columns (`mapping_for`), the others by the format that they
+    show. Nothing in a source's content raises; `on_progress` may, to end the reading. Raises NoRoom for a full disk.
     """
     files = expand(sources)
     with say_no_room(), ExitStack() as stack:
         folder.mkdir(parents=True, exist_ok=True)
-        making = _Making(folder, files, mapping, dict(decisions or {}), on_progress, stack)
+        making = _Making(folder, files, mappings, dict(decisions or {}), on_progress, stack)
         making.workers = worker_count() if workers is None else workers
         for number, source in enumerate(files):
             making.read(number, source)
         return making.writer.finish()
+
+
+def form_of(records: Sequence[object], mappings: Sequence[RecordFormat]) -> RecordFormat:
+    """How a file that begins with these records is read."""
+    form = recognise(records)
+    said = mapping_for(form, mappings)
+    if said is None:
+        return form
+    return said if said.columns else map_columns(said.fields, form.columns, records)
 
 
 class _Making:
@@ -63,7 +73,7 @@ class _Making:
         self,
         folder: Path,
         files: Sequence[SourceFile],
-        mapping: RecordFormat | None,
+        mappings: Sequence[RecordFormat],
         decisions: Mapping[str, Decision],
         on_progress: OnProgress,
         stack: ExitStack,
@@ -71,7 +81,7 @@ class _Making:
         self.folder = folder
         self.workers = 0
         self.writer = CopyWriter(folder, [file.name for file in files], decisions)
-        self._mapping = mapping
+        self._mappings = mappings
         self._fixed = frozenset(code for code, decision in decisions.items() if decision is Decision.FIX)
         self._on_progress = on_progress
         self._stack = stack
@@ -95,7 +105,7 @@ class _Making:
         converter: RowConverter | None = None
         while some := next_items(items, LOOKED_AT if converter is None else 50):
             if converter is None and (records := records_to_look_at(some)):
-                converter = RowConverter(self._form_of(records), self._fixed)
+                converter = RowConverter(self._form_of(number, records), self._fixed)
             (converter or RowConverter(UNKNOWN, self._fixed)).take(some, batch)
             if batch.is_full or time.monotonic() - written > _PUBLISH_SECONDS:
                 self._write(batch)
@@ -121,7 +131,7 @@ class _Making:
                 records_of_head = records_to_look_at(_records_of_head(stream))
                 if not records_of_head:
                     return False
-                form = self._form_of(records_of_head)
+                form = self._form_of(number, records_of_head)
                 for note in stream.notes:
                     self._note(note)
                 tasks = self._tasks(number, source.path, stream, form, before[0], trouble)
@@ -163,12 +173,9 @@ class _Making:
         except Unreadable as end:
             trouble.append(broken_by(end, number, end.line))
 
-    def _form_of(self, records: Sequence[object]) -> RecordFormat:
-        form = recognise(records)
-        mapping = self._mapping
-        if mapping is not None and set(mapping.fields.values()) <= set(form.columns):
-            form = mapping
-        self.writer.note_form(form)
+    def _form_of(self, number: int, records: Sequence[object]) -> RecordFormat:
+        form = form_of(records, self._mappings)
+        self.writer.note_form(number, form)
         return form
 
     def _note(self, code: str) -> None:

@@ -27,18 +27,24 @@ class CopyWriter:
         self.rows = self.size = 0
         self._files = list(files)
         self._decisions = decisions
-        self._forms: dict[tuple[str, ...], RecordFormat] = {}
+        self._forms: list[RecordFormat] = []
+        self._places: dict[bytes, int] = {}
+        self._read_as: list[tuple[int, int]] = []
         for name in (ROWS, INDEX_FILE):
             (folder / name).write_bytes(b"")
         self.publish()
 
-    def note_form(self, form: RecordFormat) -> None:
-        self._forms.setdefault(form.columns, form)
+    def note_form(self, file: int, form: RecordFormat) -> None:
+        """The file with this number is read by it."""
+        place = self._places.setdefault(orjson.dumps(form), len(self._forms))
+        if place == len(self._forms):
+            self._forms.append(form)
+        self._read_as.append((file, place))
 
     @property
     def form(self) -> RecordFormat:
         """That of the first file, unless there is one that a person should look at."""
-        forms = list(self._forms.values())
+        forms = self._forms
         return next((form for form in forms if not form.is_sure), forms[0] if forms else UNKNOWN)
 
     def place(self, rows: int, size: int) -> tuple[int, int]:
@@ -55,9 +61,8 @@ class CopyWriter:
             "rows": rows,
             "size": size,
             "is_complete": is_complete,
-            "report": replace(
-                self.tally.report(self.form, self._files, self._decisions), formats=tuple(self._forms.values())
-            ),
+            "read_as": self._read_as,
+            "report": replace(self.tally.report(self.form, self._files, self._decisions), formats=tuple(self._forms)),
         }
         write_atomically(self.folder / REPORT, orjson.dumps(facts), is_synced=False)
 

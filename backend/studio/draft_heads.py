@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backend.domain_datasets import RecordFormat, UnclearFile
+from backend.domain_datasets import FileFormat
 from backend.studio.containers import read_source
 from backend.studio.formats import recognise
 from backend.studio.records import MOST_LETTERS, Broken, Record, SourceFile, letters_in
@@ -48,16 +48,11 @@ def head_of_file(file: SourceFile, number: int = 0, limit: int = HEAD_ROWS) -> l
     return found
 
 
-def unclear_among(files: Sequence[SourceFile]) -> tuple[UnclearFile, ...]:
+def unclear_among(files: Sequence[SourceFile]) -> tuple[FileFormat, ...]:
     """The files whose columns a person should look at, of the first `LOOKED_AT`."""
     found = []
     for number, file in enumerate(files[:LOOKED_AT]):
         form = recognise(records_to_look_at(head_of_file(file, number)))
         if form.columns and not form.is_sure:
-            found.append(UnclearFile(number, file.name, form))
+            found.append(FileFormat(number, file.name, form))
     return tuple(found)
-
-
-def is_answered(form: RecordFormat, mapping: RecordFormat | None) -> bool:
-    """Whether the mapping says what the columns of such a file mean: it is used where its columns are."""
-    return mapping is not None and set(mapping.fields.values()) <= set(form.columns)

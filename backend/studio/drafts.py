@@ -1,13 +1,13 @@
 """Files being looked at before they are saved: opened at once however large, read in the background, changed by
 decisions.
 
-A draft is a folder with `draft.json` (sources, mapping, decisions) and its working copy; uploaded bytes are kept in
+A draft is a folder with `draft.json` (sources, mappings, decisions) and its working copy; uploaded bytes are kept in
 it, files of this computer are read where they are. Everything else is derived, so it survives the app.
 """
 
 from __future__ import annotations
 
-import json
+import logging
 import re
 import secrets
 import shutil
@@ -17,30 +17,44 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from backend.domain_datasets import Decision, Draft, ReadReport, RecordFormat, Row, RowPage, UnclearFile
+from backend.domain_datasets import (
+    Decision,
+    Draft,
+    FileFormat,
+    ReadReport,
+    RecordFormat,
+    Row,
+    RowPage,
+)
 from backend.errors import BadInput, Conflict, NotFound, PhiDeskError
 from backend.i18n import _
 from backend.studio import background_process
 from backend.studio.atomic_files import say_no_room, write_atomically
 from backend.studio.containers import expand, state_of
 from backend.studio.conversion import converter
-from backend.studio.copy_making import make_working_copy
+from backend.studio.copy_making import form_of, make_working_copy
 from backend.studio.copy_search import find_rows
-from backend.studio.draft_heads import head_of, head_of_file, is_answered, unclear_among
+from backend.studio.draft_heads import head_of, head_of_file, unclear_among
 from backend.studio.finding_words import fruitless_fix
-from backend.studio.formats import UNKNOWN, recognise
-from backend.studio.mapping import Mappings
-from backend.studio.reading_process import format_from, start_reading
+from backend.studio.formats import UNKNOWN
+from backend.studio.mapping import Mappings, mapping_for, with_mapping, without_mapping
+from backend.studio.reading_process import start_reading
 from backend.studio.records import Record, SourceFile
 from backend.studio.repairs import records_to_look_at
 from backend.studio.row_batch import with_decisions
 from backend.studio.unfolding import is_small
 from backend.studio.working_copy import WorkingCopy
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+logger = logging.getLogger(__name__)
 
 SMALL_BYTES = 8 * 1024 * 1024
 """Up to here sources are read at once, in this process (`unfolding.is_small`)."""
@@ -53,17 +67,19 @@ Given = SourceFile | Path | tuple[str, bytes] | tuple[str, Path]
 
 @dataclass(frozen=True)
 class _Kept:
-    """What draft.json holds. `reading` counts how often the sources were read: each time into a folder of its own."""
+    """What draft.json holds. `reading` counts how often the sources were read: each time into a folder of its own.
+    `unclear` are files that don't say what their columns mean, whether a mapping does or not.
+    """
 
     name: str
     sources: tuple[SourceFile, ...]
     origin: str = "file"
     detail: Mapping[str, Any] = field(default_factory=dict)
     opened_at: str = ""
-    mapping: RecordFormat | None = None
+    mappings: tuple[RecordFormat, ...] = ()
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     reading: int = 0
-    unclear: tuple[UnclearFile, ...] = ()
+    unclear: tuple[FileFormat, ...] = ()
 
 
 class Drafts:
@@ -92,55 +108,62 @@ class Drafts:
             place.mkdir(parents=True)
             try:
                 files = tuple(self._keep(place, number, source) for number, source in enumerate(sources))
-                unclear = unclear_among(expand(files))
-                known = (self._mappings.remembered(one.format.columns) for one in unclear)
                 kept = _Kept(
                     name=name or Path(files[0].name).name.split(".")[0] or _("Dataset"),
                     sources=files,
                     origin=origin,
                     detail=detail or {},
                     opened_at=datetime.now(UTC).isoformat(),
-                    mapping=next(filter(None, known), None),
-                    unclear=unclear,
                 )
-                self._read(draft_id, kept)
+                self._read(draft_id, self._looked_into(kept))
             except BaseException:
                 shutil.rmtree(place, ignore_errors=True)
                 raise
         return self.get(draft_id)
 
     def get(self, draft_id: str) -> Draft:
-        """How far it is, and what is found so far. Raises NotFound."""
+        """How far it is, and what is found so far; of one that can't be opened any more, why. Raises NotFound."""
+        try:
+            return self._look(draft_id)
+        except NotFound:
+            raise
+        except PhiDeskError as error:
+            return _damaged(draft_id, error)
+
+    def _look(self, draft_id: str) -> Draft:
         kept = self._load(draft_id)
         folder = self._copy_folder(draft_id, kept)
         progress = background_process.read_progress(folder)
         phase = {"waiting": "reading"}.get(progress["phase"], progress["phase"])
-        report = self._report(folder, kept)
+        failure = background_process.failure_of(progress)
+        copy = self._copy(draft_id, kept)
+        if copy is None and phase == "ready":
+            phase, failure = "failed", _copy_damaged().failure()
+        report = _report(copy, kept)
         if phase == "ready":
             report = _with_fruitless_fixes(report, kept.decisions)
-        files = tuple(source.name for source in kept.sources)
-        with suppress(FileNotFoundError):
-            files = tuple(WorkingCopy(folder).files)
         return Draft(
             id=draft_id,
             name=kept.name,
-            files=files,
+            files=tuple(copy.files if copy else (source.name for source in kept.sources)),
             total_bytes=sum((state_of(source.path) or (0, 0))[0] for source in expand(kept.sources)),
             phase=phase,
             done=1.0 if phase == "ready" else float(progress.get("done", 0.0)),
             report=report,
             decisions=kept.decisions,
-            mapping=kept.mapping,
-            failure=background_process.failure_of(progress),
-            unclear=_still_unclear(kept, report),
+            mappings=kept.mappings,
+            failure=failure,
+            read_as=_read_as(copy, kept),
         )
 
     def list(self) -> Sequence[Draft]:
-        """The newest first."""
+        """The newest first; those that can't be opened any more are last."""
         found = []
         for place in self.folder.glob("*/draft.json"):
             with suppress(NotFound):
-                found.append((self._load(place.parent.name).opened_at, self.get(place.parent.name)))
+                draft = self.get(place.parent.name)
+                opened_at = "" if draft.phase == "damaged" else self._load(draft.id).opened_at
+                found.append((opened_at, draft))
         return [draft for _opened, draft in sorted(found, key=lambda one: one[0], reverse=True)]
 
     def page(
@@ -200,32 +223,39 @@ class Drafts:
                 self._read(draft_id, changed)
         return self.get(draft_id)
 
-    def use_mapping(self, draft_id: str, form: RecordFormat | None) -> Draft:
-        """Read anew with what a person says of the columns, and remember it for such files; None takes that back."""
+    def use_mapping(self, draft_id: str, form: RecordFormat) -> Draft:
+        """Read anew with what a person says of files with these columns, and remember it for such files. What was said
+        of other columns stays.
+        """
         with self._lock:
             kept = self._load(draft_id)
-            if form is not None and form.columns:
-                self._mappings.remember(form)
-            elif form is None and kept.mapping is not None:
-                self._mappings.forget(kept.mapping.columns)
-            self._read(draft_id, replace(kept, mapping=form))
+            self._mappings.remember(form)
+            self._read(draft_id, replace(kept, mappings=with_mapping(kept.mappings, form)))
         return self.get(draft_id)
 
-    def leave_out(self, draft_id: str, file: int) -> Draft:
-        """Read anew without the file that has this number. The last one stays."""
+    def drop_mapping(self, draft_id: str, form: RecordFormat) -> Draft:
+        """Read anew without what was said of files with the columns of `form`, and forget it."""
         with self._lock:
             kept = self._load(draft_id)
-            files = list(expand(kept.sources))
-            if len(files) > 1 and 0 <= file < len(files):
-                files.pop(file)
-                self._read(draft_id, replace(kept, sources=tuple(files), unclear=unclear_among(files)))
+            self._mappings.forget(form.columns)
+            self._read(draft_id, replace(kept, mappings=without_mapping(kept.mappings, form.columns)))
+        return self.get(draft_id)
+
+    def leave_out(self, draft_id: str, *numbers: int) -> Draft:
+        """Read anew without the files that have these numbers. One stays."""
+        with self._lock:
+            kept = self._load(draft_id)
+            files = expand(kept.sources)
+            left = tuple(file for number, file in enumerate(files) if number not in numbers) or files[:1]
+            if left != files:
+                self._read(draft_id, self._looked_into(replace(kept, sources=left)))
         return self.get(draft_id)
 
     def read_again(self, draft_id: str) -> Draft:
         """As for a file that has changed, or after a failure."""
         with self._lock:
             kept = self._load(draft_id)
-            self._read(draft_id, replace(kept, unclear=unclear_among(expand(kept.sources))))
+            self._read(draft_id, self._looked_into(kept))
         return self.get(draft_id)
 
     def rename(self, draft_id: str, name: str) -> Draft:
@@ -290,6 +320,15 @@ class Drafts:
             path.write_bytes(content)
         return SourceFile(path, name)
 
+    def _looked_into(self, kept: _Kept) -> _Kept:
+        """With the files that are unclear, and what is remembered for their columns where nothing else was said."""
+        unclear = unclear_among(expand(kept.sources))
+        mappings = kept.mappings
+        for form in self._mappings.all_remembered(one.format.columns for one in unclear):
+            if without_mapping(mappings, form.columns) == mappings:
+                mappings = with_mapping(mappings, form)
+        return replace(kept, unclear=unclear, mappings=mappings)
+
     def _read(self, draft_id: str, kept: _Kept) -> None:
         """Into a new folder: at once what is small, in the background what is large. The old one goes."""
         place = self.folder / draft_id
@@ -300,11 +339,11 @@ class Drafts:
             folder.mkdir()
             if is_small(kept.sources, SMALL_BYTES):
                 copy = make_working_copy(
-                    kept.sources, folder, mapping=kept.mapping, decisions=kept.decisions, workers=0
+                    kept.sources, folder, mappings=kept.mappings, decisions=kept.decisions, workers=0
                 )
                 background_process.tell(folder, "ready", rows=copy.rows)
             else:
-                start_reading(folder, kept.sources, kept.mapping, kept.decisions)
+                start_reading(folder, kept.sources, kept.mappings, kept.decisions)
             self._save(draft_id, kept)
         for old in place.glob("copy-*"):
             if old != folder:
@@ -317,58 +356,52 @@ class Drafts:
             write_atomically(self.folder / draft_id / "draft.json", orjson.dumps(facts, default=str))
 
     def _load(self, draft_id: str) -> _Kept:
+        """Raises NotFound, or PhiDeskError where what is there can't be understood."""
         try:
             if not _ID.fullmatch(draft_id):
                 raise FileNotFoundError(draft_id)
-            facts = orjson.loads((self.folder / draft_id / "draft.json").read_bytes())
-            own = self.folder / draft_id / "sources"
-            sources = [(Path(source["path"]), source["name"]) for source in facts["sources"]]
-            return _Kept(
-                **{
-                    **facts,
-                    "sources": tuple(
-                        SourceFile(
-                            own / path.name if path.parent.name == "sources" and not path.exists() else path, name
-                        )
-                        for path, name in sources
-                    ),
-                    "mapping": format_from(facts["mapping"]),
-                    "unclear": tuple(
-                        UnclearFile(one["number"], one["name"], form)
-                        for one in facts.get("unclear", ())
-                        if (form := format_from(one["format"]))
-                    ),
-                    "decisions": {code: Decision(decision) for code, decision in facts["decisions"].items()},
-                }
-            )
-        except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+            written = (self.folder / draft_id / "draft.json").read_bytes()
+        except OSError as error:
             raise NotFound(
                 _("There is no draft {id}.").format(id=draft_id),
                 how_to_fix=_("Add the files again."),
                 code="no_such_draft",
                 raw=str(error),
             ) from error
+        try:
+            kept = _kept_from(written)
+        except ValueError as error:
+            logger.warning("draft %s can't be read: %s", draft_id, error)
+            raise PhiDeskError(
+                _("What was kept of these files can't be read."),
+                why=_("It is damaged, or another version of Phi Desk wrote it."),
+                how_to_fix=_("Discard it, and add the files again."),
+                code="draft_damaged",
+                raw=str(error),
+            ) from error
+        own = self.folder / draft_id / "sources"
+        sources = (
+            replace(source, path=own / source.path.name)
+            if source.path.parent.name == "sources" and not source.path.exists()
+            else source
+            for source in kept.sources
+        )
+        return replace(kept, sources=tuple(sources))
 
     def _copy_folder(self, draft_id: str, kept: _Kept) -> Path:
         return self.folder / draft_id / f"copy-{kept.reading}"
 
     def _copy(self, draft_id: str, kept: _Kept) -> WorkingCopy | None:
+        """What is read so far; None where there is nothing yet, or nothing that can be read."""
         copy = WorkingCopy(self._copy_folder(draft_id, kept))
         try:
-            copy.rows  # noqa: B018 - is there anything yet?
+            copy.report()
         except FileNotFoundError:
             return None
+        except (ValueError, KeyError, TypeError) as error:  # it is not synced, so a power cut may leave half of it
+            logger.warning("the working copy of draft %s can't be read: %s", draft_id, error)
+            return None
         return copy
-
-    def _report(self, folder: Path, kept: _Kept) -> ReadReport:
-        """Of what is read so far; before that, the format alone."""
-        report = None
-        with suppress(FileNotFoundError):
-            report = WorkingCopy(folder).report()
-        if report is None or (not report.rows and report.format == UNKNOWN):
-            form = _form_of(records_to_look_at(head_of(expand(kept.sources))), kept.mapping)
-            report = replace(report, format=form) if report else ReadReport(form, 0, 0)
-        return with_decisions(report, kept.decisions)
 
     def _head(self, draft_id: str, kept: _Kept) -> Sequence[Row]:
         """The first rows, from the beginning of the sources: there before anything is read."""
@@ -376,7 +409,7 @@ class Drafts:
         if key not in self._heads:
             files = expand(kept.sources)
             items = head_of(files)
-            convert = converter(_form_of(records_to_look_at(items), kept.mapping))
+            convert = converter(form_of(records_to_look_at(items), kept.mappings))
             rows = []
             for item in items:
                 if isinstance(item, Record):
@@ -405,20 +438,60 @@ def _stop_all(place: Path) -> None:
         background_process.stop(process.parent)
 
 
-def _form_of(records: Sequence[object], mapping: RecordFormat | None) -> RecordFormat:
-    """As the reading takes it for a file that begins with these records."""
-    form = recognise(records)
-    return mapping if mapping is not None and is_answered(form, mapping) else form
+def _kept_from(written: bytes) -> _Kept:
+    """What a draft.json holds. Raises ValueError for one that no version of ours wrote."""
+    facts = orjson.loads(written)
+    if isinstance(facts, dict) and "mapping" in facts:  # as it was when a draft had one mapping only
+        said = facts.pop("mapping")
+        facts["mappings"] = [said] if said else []
+    return _kept_adapter().validate_python(facts)
 
 
-def _still_unclear(kept: _Kept, report: ReadReport) -> tuple[UnclearFile, ...]:
-    """Those that the mapping says nothing about; and of files that were not looked into, what the reading found."""
-    found = [one for one in kept.unclear if not is_answered(one.format, kept.mapping)]
-    known = {one.format.columns for one in kept.unclear}
-    for form in report.formats:
-        if form.columns and not form.is_sure and form.columns not in known:
-            found.append(UnclearFile(-1, "", form))
-    return tuple(found)
+@lru_cache(maxsize=1)
+def _kept_adapter() -> TypeAdapter[_Kept]:
+    """Made once: that takes milliseconds, and a draft is looked at each time its page is drawn."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(_Kept)
+
+
+def _damaged(draft_id: str, error: PhiDeskError) -> Draft:
+    return Draft(
+        id=draft_id,
+        name=_("Unreadable files"),
+        files=(),
+        total_bytes=0,
+        phase="damaged",
+        done=0.0,
+        report=ReadReport(UNKNOWN, 0, 0),
+        failure=error.failure(),
+    )
+
+
+def _copy_damaged() -> PhiDeskError:
+    return PhiDeskError(
+        _("What was read of these files is damaged."),
+        how_to_fix=_("Read them again: the files themselves are as they were."),
+        code="copy_damaged",
+    )
+
+
+def _report(copy: WorkingCopy | None, kept: _Kept) -> ReadReport:
+    """Of what is read so far; before that, the format alone."""
+    report = copy.report() if copy else None
+    if report is None or (not report.rows and report.format == UNKNOWN):
+        form = form_of(records_to_look_at(head_of(expand(kept.sources))), kept.mappings)
+        report = replace(report, format=form) if report else ReadReport(form, 0, 0)
+    return with_decisions(report, kept.decisions)
+
+
+def _read_as(copy: WorkingCopy | None, kept: _Kept) -> tuple[FileFormat, ...]:
+    """Of the files that the reading has not come to yet, those that were unclear when the draft was opened."""
+    files = {
+        one.number: replace(one, format=mapping_for(one.format, kept.mappings) or one.format) for one in kept.unclear
+    }
+    files |= {one.number: one for one in (copy.file_formats() if copy else ())}
+    return tuple(files[number] for number in sorted(files))
 
 
 def _with_fruitless_fixes(report: ReadReport, decisions: Mapping[str, Decision]) -> ReadReport:

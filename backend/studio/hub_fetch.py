@@ -13,7 +13,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from backend.domain import Dataset
-from backend.domain_datasets import FormatKind, ReadReport, Severity, SplitChoice
+from backend.domain_datasets import ReadReport, Severity, SplitChoice
 from backend.errors import BadInput, PhiDeskError
 from backend.i18n import _, ngettext
 from backend.studio import hub_rows
@@ -65,7 +65,7 @@ def save(
     copy = make_working_copy(
         [SourceFile(records, request.hub_id)],
         place / "copy",
-        mapping=request.mapping,
+        mappings=request.mappings,
         decisions=request.decisions,
         on_progress=lambda done, rows: tell_phase("checking", done=done, rows=rows, bytes=size),
         workers=0 if size < SMALL_BYTES else None,
@@ -84,7 +84,7 @@ def save(
 
 
 def _require_usable(request: HubRequest, report: ReadReport) -> None:
-    if report.format.kind == FormatKind.UNKNOWN or not (report.format.is_sure or request.mapping):
+    if not report.format.is_sure:
         raise BadInput(
             _("It is not clear which columns of {id} hold question and answer (its columns: {columns}).").format(
                 id=request.hub_id, columns=", ".join(report.format.columns)

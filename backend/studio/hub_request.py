@@ -21,7 +21,7 @@ class HubRequest:
     """`hub_id` is an id of the Hub, or the full path of a folder laid out like one.
 
     `split` is in the words of `datasets`: a name, a part of one (`train[:1%]`, `train[10:20]`), or several joined by
-    `+`. `revision` is a branch, tag or commit; empty means the newest. `mapping` (None: recognised) and `decisions`
+    `+`. `revision` is a branch, tag or commit; empty means the newest. `mappings` (none: recognised) and `decisions`
     (what to do about findings, by code) say how records become conversations. `rows` bounds what is read.
     """
 
@@ -33,7 +33,7 @@ class HubRequest:
     eval_fraction: float = 0.2
     seed: int = 0
     skip_bad: bool = True
-    mapping: RecordFormat | None = None
+    mappings: tuple[RecordFormat, ...] = ()
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     rows: int | None = None
 

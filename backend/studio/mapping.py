@@ -1,6 +1,6 @@
-"""The mappings of columns that a person makes, and those remembered for files with the same columns.
+"""The mappings of columns that a person makes, one for each set of columns, and those remembered for such files.
 
-They are in one JSON file, replaced as a whole; a damaged one counts as empty.
+What is remembered is in one JSON file, replaced as a whole; a damaged one counts as empty.
 """
 
 from __future__ import annotations
@@ -76,6 +76,32 @@ def map_columns(fields: Mapping[str, str], columns: Sequence[str], records: Sequ
     )
 
 
+def mapping_for(form: RecordFormat, mappings: Sequence[RecordFormat]) -> RecordFormat | None:
+    """The mapping that is used for a file recognised as `form`, or None.
+
+    That is the one made for just these columns. A file that is unclear takes another whose columns it has, too: the one
+    made for the most similar columns, as JSON rows may lack a column now and then. A mapping without `columns` is made
+    for any file that has those it names. Of equally good ones the first is taken.
+    """
+    columns = set(form.columns)
+    fitting = [
+        one
+        for one in mappings
+        if set(one.fields.values()) <= columns and (not form.is_sure or not one.columns or set(one.columns) == columns)
+    ]
+    return min(fitting, key=lambda one: len(columns.symmetric_difference(one.columns)), default=None)
+
+
+def with_mapping(mappings: Sequence[RecordFormat], form: RecordFormat) -> tuple[RecordFormat, ...]:
+    """With this one instead of what was said of the same columns."""
+    return (*without_mapping(mappings, form.columns), form)
+
+
+def without_mapping(mappings: Sequence[RecordFormat], columns: Iterable[str]) -> tuple[RecordFormat, ...]:
+    said_of = set(columns)
+    return tuple(one for one in mappings if set(one.columns) != said_of)
+
+
 class Mappings:
     """Remembered mappings. The order of columns doesn't matter; their exact names do."""
 
@@ -84,11 +110,17 @@ class Mappings:
 
     def remembered(self, columns: Iterable[str]) -> RecordFormat | None:
         """What was chosen for a file with these columns, or None."""
-        names = tuple(columns)
-        form = _read_form(self._load().get(_key(names)))
-        if form is None or not set(form.fields.values()) <= set(names):
-            return None
-        return form
+        return next(iter(self.all_remembered([tuple(columns)])), None)
+
+    def all_remembered(self, sets: Iterable[tuple[str, ...]]) -> Sequence[RecordFormat]:
+        """For each of these sets of columns that something was chosen for."""
+        kept = self._load()
+        found = {}
+        for names in sets:
+            form = _read_form(kept.get(_key(names)))
+            if form is not None and set(form.fields.values()) <= set(names):
+                found[_key(names)] = form
+        return list(found.values())
 
     def remember(self, form: RecordFormat) -> None:
         """Keep it for files with the same columns, instead of what was kept for them before."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
@@ -20,21 +19,18 @@ from backend.studio import background_process
 from backend.studio.copy_making import make_working_copy
 from backend.studio.records import SourceFile
 
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
-
 
 def start_reading(
     folder: Path,
     sources: Sequence[SourceFile],
-    mapping: RecordFormat | None = None,
+    mappings: Sequence[RecordFormat] = (),
     decisions: Mapping[str, Decision] | None = None,
 ) -> None:
     """Returns at once; `background_process.read_progress(folder)` is reading, ready or failed from then on."""
     folder.mkdir(parents=True, exist_ok=True)
     request = {
         "sources": [{"path": os.fspath(source.path.absolute()), "name": source.name} for source in sources],
-        "mapping": mapping,
+        "mappings": mappings,
         "decisions": decisions or {},
     }
     (folder / "request.json").write_bytes(orjson.dumps(request))
@@ -42,6 +38,8 @@ def start_reading(
 
 
 def _read(folder: Path) -> None:
+    from pydantic import TypeAdapter  # takes a while to load, and the app only starts such a process
+
     request: dict[str, Any] = orjson.loads((folder / "request.json").read_bytes())
 
     def tell(done: float, rows: int) -> None:
@@ -52,7 +50,7 @@ def _read(folder: Path) -> None:
         copy = make_working_copy(
             [SourceFile(Path(source["path"]), source["name"]) for source in request["sources"]],
             folder,
-            mapping=format_from(request["mapping"]),
+            mappings=TypeAdapter(tuple[RecordFormat, ...]).validate_python(request["mappings"]),
             decisions={code: Decision(decision) for code, decision in request["decisions"].items()},
             on_progress=tell,
         )
@@ -60,22 +58,6 @@ def _read(folder: Path) -> None:
     except PhiDeskError as error:
         background_process.tell_failure(folder, error)
         raise SystemExit(1) from error
-
-
-def format_from(facts: dict[str, Any] | None) -> RecordFormat | None:
-    """A format as it was written to JSON."""
-    if facts is None:
-        return None
-    form: RecordFormat = _format_adapter().validate_python(facts)
-    return form
-
-
-@lru_cache(maxsize=1)
-def _format_adapter() -> TypeAdapter[RecordFormat]:
-    """Made once: that takes 2 ms, and a draft is looked at each time its page is drawn."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(RecordFormat)
 
 
 if __name__ == "__main__":

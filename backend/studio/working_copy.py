@@ -84,7 +84,7 @@ class WorkingCopy:
     def file_formats(self) -> Sequence[FileFormat]:
         """How each file that has any records is read, of what is read so far."""
         formats = self.report().formats
-        return [FileFormat(file, self.files[file], formats[place]) for file, place in self._facts["read_as"]]
+        return [FileFormat(file, self.files[file], formats[place]) for file, place in self._facts.get("read_as", ())]
 
     def index_rows(self, offset: int = 0, limit: int | None = None) -> list[IndexRow]:
         """In order, `limit` of them from `offset` on."""

@@ -72,6 +72,8 @@ def show_draft_row(draft: Draft) -> None:
     facts = ngettext("{n} example", "{n} examples", rows).format(n=numbers.count(rows))
     if len(draft.files) > 1:
         facts += " · " + _("{file} and {n} more").format(file=draft.files[0], n=numbers.count(len(draft.files) - 1))
+    if draft.phase == "damaged":
+        facts = _("It can't be opened any more.")
     if draft.phase == "reading":
         facts = _("{size}, still being read").format(size=numbers.size(draft.total_bytes))
     link_row(

@@ -10,7 +10,7 @@ from backend.domain_datasets import Draft, Finding, Row, RowPage
 from backend.i18n import _, ngettext
 from backend.studio.draft_lengths import LengthChoice
 from streamlit_app.ui import errors, numbers
-from streamlit_app.ui.draft_mapping import show_chat
+from streamlit_app.ui.column_form import show_chat
 
 A_PAGE = 50
 FOUND_A_PAGE = 20

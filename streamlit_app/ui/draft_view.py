@@ -40,6 +40,10 @@ def _show(datasets: Datasets, draft: Draft, max_upload_mb: int) -> Wish | None:
     """The examples are drawn before the checks above them, which may take a moment."""
     back_link(_("All datasets"))
     st.title(plain(draft.name) or _("New examples"))
+    if draft.phase == "damaged" and draft.failure:
+        errors.show_failure(draft.failure)
+        _show_discard(datasets, draft)
+        return None
     st.caption(_facts(draft))
     above = st.container(key="draft_above")
     if not needs_mapping(draft):
@@ -64,9 +68,13 @@ def _show(datasets: Datasets, draft: Draft, max_upload_mb: int) -> Wish | None:
         with verdict:
             show_verdict(datasets, state)
     wish = show_save(datasets, state, max_upload_mb)
+    _show_discard(datasets, draft)
+    return wish
+
+
+def _show_discard(datasets: Datasets, draft: Draft) -> None:
     if st.button(_("Discard"), key="discard_draft", icon=":material/delete:", type="tertiary"):
         ask_to_discard(datasets, draft)
-    return wish
 
 
 def _facts(draft: Draft) -> str:

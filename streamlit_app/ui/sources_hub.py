@@ -13,8 +13,8 @@ from backend.studio.hub_facts import HubAbout, HubHit, HubRows, HubSplit
 from backend.studio.hub_request import HubRequest
 from streamlit_app import session
 from streamlit_app.ui import errors, links, numbers
+from streamlit_app.ui.column_form import show_chat
 from streamlit_app.ui.draft_examples import CELL, ROW_HEIGHT
-from streamlit_app.ui.draft_mapping import show_chat
 from streamlit_app.ui.keyboard import primary_shortcut
 from streamlit_app.ui.safe_text import plain
 

@@ -9,7 +9,7 @@ from backend.domain import Dataset
 from backend.i18n import _, ngettext
 from streamlit_app import session
 from streamlit_app.ui import errors, numbers
-from streamlit_app.ui.draft_mapping import show_chat
+from streamlit_app.ui.column_form import show_chat
 from streamlit_app.ui.safe_text import plain
 from streamlit_app.ui.sources_files import go_to_draft
 

@@ -96,7 +96,7 @@ def test_a_file_that_is_unclear_shows_what_is_wrong_once_its_columns_are_known(o
         answered = desk.datasets.drafts.use_mapping(draft.id, said)
         assert not needs_mapping(answered)
         assert_shown(page.run(timeout=120), answered, has_files=False)
-        desk.datasets.drafts.use_mapping(draft.id, None)  # the next one is to be asked about too
+        desk.datasets.drafts.drop_mapping(draft.id, said)  # the next one is to be asked about too
 
 
 def assert_shown(page: AppTest, draft: Draft, *, has_files: bool = True) -> None:

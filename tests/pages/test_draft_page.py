@@ -27,6 +27,7 @@ from backend.errors import Conflict
 from backend.studio import examination
 from streamlit_app import session
 from streamlit_app.ui import findings_view
+from streamlit_app.ui.column_form import column_key
 from streamlit_app.ui.draft_state import DraftState, what_is_missing
 from tests.contract.waiting import wait_until
 from tests.pages.conftest import FakeDesk, Open, primary_buttons, texts
@@ -36,6 +37,9 @@ HOSTILE = "<img src=x onerror=alert(1)> ![x](http://evil.example/x.png) :red[x]"
 EMPTY_ANSWER = row("And?", "").encode()
 BAD = GOOD + b"\n" + b"\n".join([b'{"messages": []}', b"not json", EMPTY_ANSWER, EMPTY_ANSWER])
 UNCLEAR = b"Spalte A,Spalte B\n" + b"".join(b"Satz %d steht hier,Und %d steht dort\n" % (n, n) for n in range(12))
+
+
+SPALTEN = ("Spalte A", "Spalte B")
 
 
 def opened(open_page: Open, desk: FakeDesk, content: bytes, name: str = "mine.jsonl") -> tuple[AppTest, Draft]:
@@ -149,8 +153,8 @@ def test_unclear_columns_are_asked_about_and_remembered(open_page: Open, desk: F
     page, draft = opened(open_page, desk, UNCLEAR, "unclear.csv")
     assert [button.key for button in primary_buttons(page)] == ["draft_use_mapping"]
     assert "save_dataset" not in keys(page)
-    page.selectbox(key="draft_column_question").set_value("Spalte B").run()
-    page.selectbox(key="draft_column_answer").set_value("Spalte A").run()
+    page.selectbox(key=column_key("question", SPALTEN)).set_value("Spalte B").run()
+    page.selectbox(key=column_key("answer", SPALTEN)).set_value("Spalte A").run()
     shown = [text.value for text in page.text]
     assert shown[:2] == ["Und 0 steht dort", "Satz 0 steht hier"]
     page.button(key="draft_use_mapping").click().run()
@@ -170,7 +174,7 @@ def test_of_several_files_only_the_unclear_one_is_asked_about(open_page: Open, d
     assert "What do the columns of b.csv mean?" in texts(page)
     assert "The other file is recognised." in texts(page)
     assert "Messages: the column messages holds whole conversations." in texts(page)
-    assert page.selectbox(key="draft_column_question").options == ["Spalte A", "Spalte B"]
+    assert page.selectbox(key=column_key("question", SPALTEN)).options == ["Spalte A", "Spalte B"]
     assert "Satz 0 steht hier" in [text.value for text in page.text]
     page.button(key="draft_use_mapping").click().run()
     assert "22 examples can teach." in texts(page)
@@ -184,15 +188,81 @@ def test_an_unclear_file_is_left_out(open_page: Open, desk: FakeDesk) -> None:
     page = open_page("dataset", draft=draft.id)
     page.button(key="draft_use_mapping").click().run()
     assert "What do the columns of b.csv mean?" in texts(page)
-    assert "draft_use_mapping" not in keys(page)
     page.button(key="draft_leave_out").click().run()
     assert "22 examples can teach." in texts(page)
     assert desk.datasets.drafts.get(draft.id).files == ("a.csv", "chats.jsonl")
 
 
+def test_one_unclear_file_is_asked_about_after_the_other(open_page: Open, desk: FakeDesk) -> None:
+    kolom = UNCLEAR.replace(b"Spalte", b"Kolom")
+    files = [("a.csv", UNCLEAR), ("chats.jsonl", GOOD), ("b.csv", kolom), ("c.csv", kolom)]
+    draft = desk.datasets.drafts.open(files)
+    page = open_page("dataset", draft=draft.id)
+    assert "What do the columns of a.csv mean?" in texts(page)
+    assert "After this one, 1 more file has other columns that are unclear." in texts(page)
+    assert "draft_leave_all_out" not in keys(page)
+    page.button(key="draft_use_mapping").click().run()
+    said = texts(page)
+    assert "What do the columns of b.csv mean?" in said
+    assert "1 more file has the same columns and is read the same way." in said
+    assert "After this one" not in said
+    assert "the question is in Spalte A, the answer in Spalte B." in said, "what was said is seen"
+    assert "The other file is recognised." in said
+    kolommen = ("Kolom A", "Kolom B")
+    page.selectbox(key=column_key("question", kolommen)).set_value("Kolom B").run()
+    page.selectbox(key=column_key("answer", kolommen)).set_value("Kolom A").run()
+    page.button(key="draft_use_mapping").click().run()
+    assert "46 examples can teach." in texts(page)
+    assert [dict(one.format.fields)["question"] for one in desk.datasets.drafts.get(draft.id).answered] == [
+        "Spalte A",
+        "Kolom B",
+        "Kolom B",
+    ]
+    again = desk.datasets.drafts.open(files)
+    assert "46 examples can teach." in texts(open_page("dataset", draft=again.id)), "both are remembered"
+
+
+def test_what_was_said_of_one_file_is_changed_while_another_is_asked_about(open_page: Open, desk: FakeDesk) -> None:
+    kolom = UNCLEAR.replace(b"Spalte", b"Kolom")
+    draft = desk.datasets.drafts.open([("a.csv", UNCLEAR), ("b.csv", kolom), ("c.csv", kolom)])
+    page = open_page("dataset", draft=draft.id)
+    page.button(key="draft_use_mapping").click().run()
+    page.session_state["draft_mapping"] = True
+    page.run()
+    page.selectbox(key=column_key("question", SPALTEN)).set_value("Spalte B").run()
+    assert "The column Spalte B is chosen twice." in texts(page)
+    assert page.button(key="draft_change_mapping").disabled
+    page.selectbox(key=column_key("answer", SPALTEN)).set_value("Spalte A").run()
+    page.button(key="draft_change_mapping").click().run()
+    assert not page.exception
+    assert "the question is in Spalte B, the answer in Spalte A." in texts(page)
+    page.button(key="draft_drop_mapping").click().run()
+    assert "What do the columns of a.csv mean?" in texts(page)
+    page.button(key="draft_use_mapping").click().run()
+    page.button(key="draft_leave_all_out").click().run()
+    assert desk.datasets.drafts.get(draft.id).files == ("a.csv",)
+    assert "12 examples can teach." in texts(page)
+
+
+def test_a_damaged_draft_is_listed_and_can_be_discarded(open_page: Open, desk: FakeDesk) -> None:
+    good = desk.datasets.drafts.open([("good.jsonl", GOOD)])
+    damaged = desk.datasets.drafts.open([("bad.jsonl", GOOD)])
+    (desk.datasets.drafts.folder / damaged.id / "draft.json").write_bytes(b'{"name": ')
+    page = open_page("dataset")
+    assert not page.exception
+    assert {f"discard_{good.id}", f"discard_{damaged.id}"} <= keys(page)
+    assert "It can't be opened any more." in texts(page)
+    page = open_page("dataset", draft=damaged.id)
+    assert "What was kept of these files can't be read." in texts(page)
+    assert "save_dataset" not in keys(page)
+    page.button(key="discard_draft").click().run()
+    page.button(key="discard_yes").click().run()
+    assert [draft.id for draft in desk.datasets.drafts.list()] == [good.id]
+
+
 def test_a_choice_of_columns_is_forgotten_when_it_is_not_to_be_kept(open_page: Open, desk: FakeDesk) -> None:
     page, _draft = opened(open_page, desk, UNCLEAR, "unclear.csv")
-    page.checkbox(key="draft_remember").set_value(False).run()
+    page.checkbox(key="draft_remember_use").set_value(False).run()
     page.button(key="draft_use_mapping").click().run()
     assert "12 examples can teach." in texts(page)
     page, _again = opened(open_page, desk, UNCLEAR, "again.csv")

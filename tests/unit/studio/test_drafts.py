@@ -131,10 +131,10 @@ def test_a_mapping_is_used_and_remembered(drafts: Drafts) -> None:
     assert drafts.first_records(old.id, 2) == [{"x": "Größe", "y": "Schöne Grüße aus München"}] * 2
     form = RecordFormat(FormatKind.MAPPED, {"question": "y", "answer": "x"}, ("x", "y"))
     mapped = drafts.use_mapping(draft.id, form)
-    assert (mapped.mapping, mapped.report.good_rows) == (form, 3)
+    assert (mapped.mappings, mapped.report.good_rows) == ((form,), 3)
     assert drafts.page(draft.id, 0, 1).rows[0][1].messages[0].content == "y 0"
-    assert drafts.open([("b.jsonl", content)]).mapping == form
-    assert drafts.use_mapping(draft.id, None).report == draft.report
+    assert drafts.open([("b.jsonl", content)]).mappings == (form,)
+    assert drafts.drop_mapping(draft.id, form).report == draft.report
 
 
 def test_drafts_are_listed_newest_first_and_a_foreign_folder_is_no_draft(drafts: Drafts) -> None:
@@ -237,7 +237,7 @@ def test_each_file_that_is_unclear_is_known_and_its_choice_is_remembered(drafts:
     assert [one.kind for one in answered.report.formats] == [FormatKind.MESSAGES, FormatKind.MAPPED]
     assert drafts.page(draft.id, 1, 1).rows[0][1].messages[0].content == "y"
     again = drafts.open([clear, unclear])
-    assert (again.mapping, again.unclear) == (form, ())
-    assert drafts.use_mapping(draft.id, None).unclear == (file,)
+    assert (again.mappings, again.unclear) == ((form,), ())
+    assert drafts.drop_mapping(draft.id, form).unclear == (file,)
     assert drafts.leave_out(draft.id, 1).files == ("a.jsonl",)
     assert drafts.leave_out(draft.id, 0).files == ("a.jsonl",), "the last one stays"

@@ -135,7 +135,7 @@ def test_columns_that_say_nothing_must_be_mapped(warm: WarmFetch, tmp_path: Path
     failure = warm.get(HubRequest(str(folder)), as_draft=False).failure
     assert failure is not None and failure.code == "format_not_sure" and "left, right" in failure.what
     mapping = RecordFormat(FormatKind.MAPPED, {"question": "left", "answer": "right"}, ("left", "right"))
-    done = warm.get(HubRequest(str(folder), mapping=mapping, seed=3), as_draft=False)
+    done = warm.get(HubRequest(str(folder), mappings=(mapping,), seed=3), as_draft=False)
     datasets = Datasets(warm.folder)
     dataset = datasets.get(done.dataset_id)
     answers = {row.messages[-1].content for row in datasets.preview(dataset.id, "train", 0, 100)}

@@ -162,7 +162,7 @@ def test_a_table_in_an_old_encoding_is_recognised_by_what_fix_would_read(make: M
     assert (copy.rows, copy.report().fixed_rows) == (400, 400)
     assert copy.page(300, 1)[0].messages[1].content == "Schöne Grüße aus München, Nr. 300,übrig"
     mapping = RecordFormat(FormatKind.MAPPED, {"question": "b", "answer": "a"}, ("a", "b"))
-    mapped = make(table.replace(b"question;answer", b"a;b"), mapping=mapping, decisions={"not_utf8": Decision.FIX})
+    mapped = make(table.replace(b"question;answer", b"a;b"), mappings=[mapping], decisions={"not_utf8": Decision.FIX})
     assert mapped.rows == 399 and mapped.page(0, 1)[0].messages[1].content.startswith("Frage 0: Größe")
 
 
@@ -170,7 +170,7 @@ def test_a_mapping_is_used_for_the_files_that_have_its_columns(make: Make) -> No
     odd = jsonl(*[{"x": f"x {number}", "y": f"y {number}"} for number in range(3)])
     assert make(odd, jsonl(row())).report().format.is_sure is False
     mapping = RecordFormat(FormatKind.MAPPED, {"question": "y", "answer": "x"}, ("x", "y"))
-    copy = make(odd, jsonl(row()), mapping=mapping)
+    copy = make(odd, jsonl(row()), mappings=[mapping])
     assert copy.page(0, 1)[0].messages[0].content == "y 0"
     assert (copy.rows, copy.report().format) == (4, mapping)
 
