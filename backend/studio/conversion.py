@@ -108,7 +108,7 @@ def _turns_of_list(record: Mapping[str, object], form: RecordFormat, notes: set[
         notes.add("template_read")
         turns: object = rendered
     else:
-        turns = plain_turns(value, notes)
+        turns = plain_turns(value, notes, record.get("current_node"))
     system = record.get(form.fields["system"]) if "system" in form.fields else None
     if isinstance(turns, list) and isinstance(system, str) and system.strip():
         has_own = any(isinstance(turn, Mapping) and turn.get("role") == "system" for turn in turns)

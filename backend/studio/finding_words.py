@@ -306,6 +306,12 @@ def describe_note(code: str, count: int) -> str:
             "{count} texts were taken apart into questions and answers.",
             count,
         )
+    elif code == "branch_read":
+        text = ngettext(
+            "Of {count} exported chat, what was shown last was read, without calls of tools.",
+            "Of {count} exported chats, what was shown last was read, without calls of tools.",
+            count,
+        )
     elif code == "empty_system_left_out":
         text = ngettext(
             "{count} empty system message was left out.", "{count} empty system messages were left out.", count

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import orjson
 
 from backend.domain import ROLES
+from backend.studio.message_tree import is_message_tree, turns_of_tree
 from backend.studio.roles import TOOL_NAMES, clean_name, known_role
 from backend.studio.rules import has_tool_call, is_other_part
 
@@ -24,11 +25,12 @@ MAX_LITERAL = 64 * 1024
 _LITERAL = re.compile(rf"\s*[\[{{]\s*\{{?\s*['\"](?:{'|'.join((*ROLE_KEYS, *CONTENT_KEYS, *ROLES))})['\"]")
 
 
-def plain_turns(value: object, notes: set[str]) -> object:
+def plain_turns(value: object, notes: set[str], shown: object = None) -> object:
     """A list of turns in any dialect as a list of `{"role", "content"}`; another value as it is.
 
-    Also taken: the list written as JSON text, and columns of roles and contents as some libraries store them.
-    Adds to `notes` what was changed: `roles_renamed`, `parts_joined`, `json_text_read`.
+    Also taken: the list written as JSON text, columns of roles and contents as some libraries store them, and a tree
+    of messages, of which the branch that ends with `shown` is the conversation.
+    Adds to `notes` what was changed: `roles_renamed`, `parts_joined`, `json_text_read`, `branch_read`.
     """
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         read = _read_json_text(value)
@@ -36,7 +38,11 @@ def plain_turns(value: object, notes: set[str]) -> object:
             value = read
             notes.add("json_text_read")
     if isinstance(value, Mapping):
-        value = _transposed(value)
+        if is_message_tree(value):
+            value = turns_of_tree(value, shown)
+            notes.add("branch_read")
+        else:
+            value = _transposed(value)
     if not isinstance(value, list):
         return value
     return [plain_turn(turn, notes) for turn in value]
@@ -111,6 +117,8 @@ def looks_like_turns(value: object) -> bool:
             return False
         value = _read_json_text(value)
     if isinstance(value, Mapping):
+        if is_message_tree(value):
+            return True
         value = _transposed(value)
     if not isinstance(value, list) or not value:
         return False

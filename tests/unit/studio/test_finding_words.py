@@ -55,7 +55,7 @@ def test_a_code_without_words_gets_general_ones() -> None:
 NOTES = ["ending_stripped", "separator_stripped", "leading_space_stripped", "roles_renamed", "parts_joined"]
 
 
-@pytest.mark.parametrize("code", [*NOTES, "json_text_read", "template_read", "empty_system_left_out"])
+@pytest.mark.parametrize("code", [*NOTES, "json_text_read", "template_read", "branch_read", "empty_system_left_out"])
 def test_what_was_changed_is_said_with_its_count(code: str) -> None:
     assert "1,204" in describe_note(code, 1204)
     assert describe_note(code, 1) != describe_note(code, 1204).replace("1,204", "1")
