@@ -48,6 +48,10 @@ SHAREGPT = [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"}]
         ({"messages": [{"user": "Q"}, {"assistant": "A"}]}, FormatKind.MESSAGES, QA),
         ({"contents": [{"role": "user", "parts": [{"text": "Q"}]}, {"role": "model", "parts": [{"text": "A"}]}]},
          FormatKind.MESSAGES, QA),
+        ({"uuid": "1", "name": "N", "account": {"uuid": "2"}, "chat_messages": [
+            {"uuid": "3", "text": "Q", "content": [{"type": "text", "text": "Q"}], "sender": "human", "files": []},
+            {"uuid": "4", "text": "A", "content": [{"type": "text", "text": "A"}], "sender": "assistant"},
+        ]}, FormatKind.MESSAGES, QA),
         ({"conversations": SHAREGPT}, FormatKind.SHAREGPT, QA),
         ({"conversations": SHAREGPT, "system": "S"}, FormatKind.SHAREGPT, [("system", "S"), *QA]),
         ({"conversations": SHAREGPT, "system": " "}, FormatKind.SHAREGPT, QA),
