@@ -41,6 +41,7 @@ from backend.studio import (
     tokens,
 )
 from backend.studio.conversion import Converted
+from backend.studio.disk_cache import keep_within
 from backend.studio.draft_checks import DraftChecks, require_decided, rows_of
 from backend.studio.draft_lengths import DraftLengths, LengthChoice
 from backend.studio.drafts import Drafts
@@ -65,6 +66,8 @@ logger = logging.getLogger(__name__)
 SAMPLES = Path(__file__).parent / "samples"
 """What the project ships: train.jsonl, eval.jsonl and sample.json (name, description)."""
 
+EXAMINATIONS_BYTES = 20_000_000
+"""How far they are, and of which files: 16 KB for each version that was examined. What was found is in the cache."""
 BYTES_PER_TOKEN = 4
 """Of UTF-8 text under Phi's tokenizers, about; bytes and tokens correlate .999 on chat data."""
 TOKENS_PER_TURN = 4
@@ -346,6 +349,7 @@ class Datasets:
         found = examination.read_examination(folder)
         if found.phase == "waiting" and not folder.exists():
             examination.start_examination(folder, self._parts(dataset), cache=self._cache)
+            keep_within(EXAMINATIONS_BYTES, self._examinations.glob("*/"))
             found = examination.read_examination(folder)
         return found
 

@@ -21,6 +21,7 @@ from backend.errors import PhiDeskError
 from backend.i18n import _
 from backend.studio import background_process
 from backend.studio.content_words import describe_content
+from backend.studio.disk_cache import mark_used
 from backend.studio.examination_cache import Result, content_hash, read_result, write_result
 from backend.studio.finding_codes import BITS
 from backend.studio.found_places import Part, Places
@@ -100,7 +101,7 @@ def start_examination(folder: Path, parts: Sequence[Part], *, cache: Path) -> No
         ],
     }
     (folder / "request.json").write_bytes(orjson.dumps(request))
-    if _are_small(parts) or _is_known(parts, cache):
+    if _are_small(parts) or _known(parts, cache):
         _run(folder)
     else:
         background_process.start(_MODULE, folder)
@@ -116,10 +117,14 @@ def read_examination(folder: Path, decisions: Mapping[str, Decision] | None = No
     progress = background_process.read_progress(folder)
     if progress["phase"] == "done":
         parts, cache = _request(folder)
-        if not _are_small(parts) and not _is_known(parts, cache):
-            forget_examination(folder)
-            return Examination("waiting", 0.0)
-        return Examination("done", 1.0, examined(folder, decisions).findings)
+        mark_used(folder)
+        known = _known(parts, cache)
+        if known:
+            return Examination("done", 1.0, _in_words(parts, known, decisions or {}).findings)
+        if _are_small(parts):
+            return Examination("done", 1.0, examined(folder, decisions).findings)
+        forget_examination(folder)
+        return Examination("waiting", 0.0)
     failure = background_process.failure_of(progress)
     return Examination(progress["phase"], float(progress.get("done", 0.0)), failure=failure)
 
@@ -164,9 +169,9 @@ def _are_small(parts: Sequence[Part]) -> bool:
     return sum(part.path.stat().st_size for part in parts) < SMALL_BYTES
 
 
-def _is_known(parts: Sequence[Part], cache: Path) -> bool:
+def _known(parts: Sequence[Part], cache: Path) -> Result | None:
     """Hashing a gigabyte takes seconds, so only where something is kept at all."""
-    return any(cache.glob("*.npz")) and _kept(parts, cache).exists()
+    return read_result(_kept(parts, cache)) if any(cache.glob("*.npz")) else None
 
 
 def _roles(parts: Sequence[Part]) -> tuple[int, int | None]:

@@ -78,7 +78,7 @@ class PartTokens:
 
     @classmethod
     def load(cls, name: str, path: Path) -> PartTokens:
-        """Raises OSError, ValueError or KeyError for a file that is gone or damaged."""
+        """Raises FileNotFoundError for a file that is gone, one of `disk_cache.DAMAGED` for one that is damaged."""
         import numpy as np
 
         with np.load(path, allow_pickle=False) as file:

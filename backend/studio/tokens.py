@@ -10,14 +10,15 @@ import hashlib
 import shutil
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
 from backend.domain import Failure
 from backend.studio import background_process
+from backend.studio.disk_cache import DAMAGED, keep_within, mark_used
 from backend.studio.token_failures import put_in_words
 from backend.studio.token_table import PartTokens, TokenTable
 from backend.studio.tokenizer_names import find_tokenizer, identify
@@ -27,6 +28,10 @@ DIGEST_AT_ONCE = 64_000_000
 """Bytes: larger files are digested in the other process."""
 _FORMAT = 2
 """Of the files in the cache; another one makes older ones unseen."""
+CACHE_BYTES = 500_000_000
+"""On the disk, of tables and countings. 200,000 examples take 8 MB for each tokenizer: there is room for 60 such
+tables, and all together take less than half of what one such dataset does (1.4 GB).
+"""
 _START_TAKES = 10.0
 """Seconds from making a folder until its process is known at the latest."""
 
@@ -75,11 +80,10 @@ def measure(
     """
     name = find_tokenizer(base)
     identity = identify(name, revision)
-    outputs = [_output(cache, identity, _digest(part.path)) for part in parts]
-    if all(output is not None and output.exists() for output in outputs):
-        table = _load(parts, [output for output in outputs if output is not None])
-        if table is not None:
-            return TokenMeasurement("done", 1.0, table)
+    outputs = [_output(cache, identity, digest) for part in parts if (digest := _digest(part.path))]
+    table = _load(parts, outputs) if len(outputs) == len(parts) else None
+    if table is not None:
+        return TokenMeasurement("done", 1.0, table)
     folder = _work_folder(parts, identity, work or cache / "work")
     if again:
         _forget(folder)
@@ -119,6 +123,7 @@ def _start(
         # A name in braces is filled in by the process, which digests large files while it begins.
         output = _output(cache, identity, _digest(part.path) or "{digest}")
         arguments += ["--part", str(part.path.resolve()), str(output)]
+    keep_within(CACHE_BYTES, chain(cache.glob("*.v*/*.npz*"), (cache / "work").glob("*/")))
     environment = {"PYTHONPATH": str(SCRIPTS), "TOKENIZERS_PARALLELISM": "true"}
     background_process.start("measure_tokens", folder, *arguments, environment=environment)
 
@@ -137,6 +142,7 @@ def _look(parts: Sequence[PartOnDisk], base: str, folder: Path) -> TokenMeasurem
         if table is None:  # somebody emptied the cache: forget it, so that the next look counts again
             shutil.rmtree(folder, ignore_errors=True)
             return TokenMeasurement("waiting", 0.0)
+        mark_used(folder)  # it knows where the table of a large part is
         return TokenMeasurement("done", 1.0, table)
     phase = "running" if progress["phase"] == "running" else "waiting"
     return TokenMeasurement(phase, done, _sample(parts, folder))
@@ -148,19 +154,33 @@ def _sample(parts: Sequence[PartOnDisk], folder: Path) -> TokenTable | None:
 
 def _load(parts: Sequence[PartOnDisk], files: Sequence[Path], *, is_estimate: bool = False) -> TokenTable | None:
     """None when one is not there (yet, or any more)."""
-    with suppress(OSError, ValueError, KeyError):
-        keys = tuple((part.name, file, file.stat().st_mtime_ns) for part, file in zip(parts, files, strict=True))
-        return _load_cached(keys, is_estimate)
-    return None
+    try:
+        times = [file.stat().st_mtime_ns if is_estimate else 0 for file in files]  # others are named by their content
+        if not is_estimate:
+            for file in files:
+                mark_used(file)
+        names = [part.name for part in parts]
+        return _load_cached(tuple(zip(names, files, times, strict=True)), is_estimate)
+    except FileNotFoundError:
+        return None
 
 
 @lru_cache(maxsize=8)
 def _load_cached(keys: tuple[tuple[str, Path, int], ...], is_estimate: bool) -> TokenTable:
-    return TokenTable([PartTokens.load(name, file) for name, file, _time in keys], is_estimate=is_estimate)
+    return TokenTable([_load_part(name, file) for name, file, _time in keys], is_estimate=is_estimate)
 
 
-def _output(cache: Path, identity: str, digest: str | None) -> Path | None:
-    return None if digest is None else cache.resolve() / f"{identity}.v{_FORMAT}" / f"{digest}.npz"
+def _load_part(name: str, file: Path) -> PartTokens:
+    """Raises FileNotFoundError also for a damaged one, which goes: a counting leaves alone what is there."""
+    try:
+        return PartTokens.load(name, file)
+    except (OSError, *DAMAGED) as error:
+        file.unlink(missing_ok=True)
+        raise FileNotFoundError(file) from error
+
+
+def _output(cache: Path, identity: str, digest: str) -> Path:
+    return cache.resolve() / f"{identity}.v{_FORMAT}" / f"{digest}.npz"
 
 
 def _work_folder(parts: Sequence[PartOnDisk], identity: str, work: Path) -> Path:

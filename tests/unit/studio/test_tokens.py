@@ -56,6 +56,13 @@ def test_the_rows_are_counted_and_found_again_under_another_name(tmp_path: Path)
     assert again.phase == "done" and again.table is not None
     assert again.table.row("mine", 3).total == table.row("train", 3).total
 
+    [damaged] = cache.glob(f"*.v*/{tokens._digest(train.path)}.npz")
+    damaged.write_bytes(damaged.read_bytes()[:200])
+    tokens._load_cached.cache_clear()
+    assert measure([train, held], str(BUILT_IN), cache).phase != "done"
+    again = finish([train, held], cache)
+    assert again.table is not None and again.table.row("train", 3) == table.row("train", 3)
+
     with other.path.open("a") as file:
         file.write(json.dumps({"messages": ROWS[0]}) + "\n")
     assert measure([other, held], str(BUILT_IN), cache).phase == "waiting"
