@@ -47,6 +47,7 @@ class SignInWay:
     title: str
     help: str
     why_not: str = ""
+    opens_window: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,10 @@ class OperationState(StrEnum):
 
 @dataclass(frozen=True)
 class Operation:
-    """Something long that goes on by itself, may be left, and is found again after a restart. Steps count from 0."""
+    """Something long that goes on by itself, may be left, and is found again after a restart. Steps count from 0.
+
+    The `kind` of what makes an option of a choice is `create_` and the choice's id.
+    """
 
     id: str
     kind: str
@@ -193,7 +197,10 @@ class CostLine:
 
 @dataclass(frozen=True)
 class Resource:
-    """Something that Phi Desk created at the target, found by its tags. `may_delete` is false for what holds data."""
+    """Something that Phi Desk created at the target, found by its tags. `may_delete` is false for what holds data.
+
+    `loss` says what goes with it and does not come back; empty where that is little.
+    """
 
     id: str
     kind: str
@@ -203,6 +210,7 @@ class Resource:
     price: Price | None = None
     link: str = ""
     may_delete: bool = True
+    loss: str = ""
 
 
 @dataclass(frozen=True)

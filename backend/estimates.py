@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from backend.domain_setup import MachineSize
+
 STEP_OVERHEAD_SECONDS = 0.05
 """A step of even the smallest model, on two shared CPU cores (0.1 s measured for 0.6M to 1M parameters)."""
 START_SECONDS = 30.0
@@ -20,6 +22,8 @@ CPU_EFFICIENCY = 0.3
 """Share of the matrix product's speed that a training step reaches (31 to 39 % measured at 145M parameters)."""
 PROCESS_BYTES = 1_200_000_000
 """Python with torch, transformers, TRL and MLflow, before any weight."""
+LEAST_FOR_A_GPU = 500_000_000
+"""Parameters. At 6 operations a parameter and token, a processor of 1 teraflop learns 100 tokens a second."""
 LORA_SHARE = 0.01
 """Trainable share of the weights at rank 16 on all linear layers, about."""
 
@@ -113,6 +117,17 @@ def fits_here(needed_bytes: int) -> bool:
     import psutil
 
     return needed_bytes <= psutil.virtual_memory().total * 0.8
+
+
+def needs_gpu(parameters: int) -> bool:
+    """Whether a processor alone would train a model of this size for days."""
+    return parameters >= LEAST_FOR_A_GPU
+
+
+def fits_machine(needed_bytes: int, size: MachineSize) -> bool:
+    """Within one GPU's memory, for each GPU holds a whole model, or within the machine's where it has none."""
+    gigabytes = size.gpu_memory_gb if size.gpus else size.memory_gb
+    return not gigabytes or needed_bytes <= gigabytes * 2**30
 
 
 @lru_cache(maxsize=1)

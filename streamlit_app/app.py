@@ -37,5 +37,5 @@ with st.bottom:
 st.query_params.from_dict(st.query_params.to_dict())
 errors.show_pending()
 due_endpoints.show()
-with errors.shown():
+with errors.page_shown(page.url_path):
     page.run()

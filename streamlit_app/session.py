@@ -210,6 +210,12 @@ def missing_connection() -> str:
     return next((one.title for one in choices() if not one.is_optional and not one.chosen), "")
 
 
+def needs_sign_in() -> bool:
+    """Whether the target has an account and nobody is signed in now. Asks nobody."""
+    setup = services().target.setup
+    return setup is not None and setup.sign_in_state().state is not SignInState.SIGNED_IN
+
+
 def operations() -> Sequence[Operation]:
     """The target's long operations. When one has begun or ended since the last look, what was kept is dropped."""
     setup = services().target.setup

@@ -178,7 +178,7 @@ class FakeSetup:
             self.options[choice].append(Option(name, name))
             self.choose(choice, name)
 
-        return self.ongoing.begin("create", f"Create {name}", appear)
+        return self.ongoing.begin(f"create_{choice}", f"Create {name}", appear)
 
     def checks(self) -> Sequence[Check]:
         found = [

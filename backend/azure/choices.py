@@ -150,7 +150,19 @@ class Choices:
         return _filled(_EMPTY["tenant"](), chosen, self.listings.tenants)
 
     def _subscription(self, config: AzureConfig) -> Choice:
-        return _filled(_EMPTY["subscription"](), config.subscription, self.listings.subscriptions)
+        found = _filled(_EMPTY["subscription"](), config.subscription, self.listings.subscriptions)
+        if found.options or found.failure:
+            return found
+        nothing = BadInput(
+            _("This account sees no subscription."),
+            why=_("A subscription is what Azure bills. It belongs to an organisation (tenant), and to some accounts."),
+            how_to_fix=_(
+                "Sign out and use another account, or choose another tenant. Else open a subscription in the Azure "
+                "portal, or ask an administrator for the role Contributor on one."
+            ),
+            code="no_subscription",
+        )
+        return replace(found, failure=nothing.failure())
 
     def _group(self, config: AzureConfig) -> Choice:
         empty = _EMPTY["resource_group"]()

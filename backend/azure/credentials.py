@@ -59,7 +59,10 @@ WAYS: dict[str, Way] = {
 
 
 def ways_to_sign_in(host: str) -> Sequence[SignInWay]:
-    return [SignInWay(id, way.title(), way.help(), why_not(id, host)) for id, way in WAYS.items()]
+    return [
+        SignInWay(id, way.title(), way.help(), why_not(id, host), opens_window=id == "browser")
+        for id, way in WAYS.items()
+    ]
 
 
 def why_not(way: str, host: str) -> str:

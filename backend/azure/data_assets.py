@@ -15,6 +15,8 @@ from backend.studio.dataset_folder import slug
 
 Tell = Callable[[str], None]
 HASH_LENGTH = 16
+LEAST_COUNTED = 1_000_000
+"""Bytes; what is smaller is gone before anybody reads how far it is."""
 
 
 def hash_file(path: Path) -> str:
@@ -93,6 +95,9 @@ def ensure_model_folder(blobs: BlobStore, folder: Path, tell: Tell) -> str:
 
 def _progress(tell: Tell, name: str) -> Callable[[int, int], None]:
     def on_progress(done: int, total: int) -> None:
+        if total < LEAST_COUNTED:
+            tell(_("Uploading {file}.").format(file=name))
+            return
         tell(_("Uploading {file}: {done:.1f} of {total:.1f} MB.").format(file=name, done=done / 1e6, total=total / 1e6))
 
     return on_progress

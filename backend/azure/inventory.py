@@ -198,14 +198,16 @@ class Inventory:
         word = _KINDS[(type or _type_of(id)).lower()].word
         tagged, by = tags.get(KIND, ""), tags.get(BY, "")
         is_mine = by.casefold() == self.connection.by().get(BY, "").casefold()
+        kind = tagged if tagged in _TURN_OF_TAG and word == "workspace" else word
         return Resource(
             id=id,
-            kind=tagged if tagged in _TURN_OF_TAG and word == "workspace" else word,
+            kind=kind,
             name=id.rpartition("/")[2],
             detail=region or "" if is_mine else _("Made by {account}.").format(account=by or _("another account")),
             created_at=made,
             link=f"{PORTAL}{id}",
             may_delete=is_mine,
+            loss=_loss_with(kind),
         )
 
     def delete(self, one: Resource, check_stop: Callable[[], None]) -> None:
@@ -318,3 +320,20 @@ def _noted(one: Resource, words: str) -> Resource:
 def _holding(one: Resource, others: int) -> Resource:
     words = _("It holds {n} things that this account did not create with Phi Desk.").format(n=others)
     return replace(one, may_delete=False, detail=words)
+
+
+def _loss_with(kind: str) -> str:
+    """What goes with one of this kind, and is no longer there for anybody."""
+    if kind == "resource group":
+        return _("Everything in it is deleted with it.")
+    if kind in ("workspace", "project", "hub"):
+        return _("Its runs, models and endpoints are deleted with it.")
+    if kind == "storage account":
+        return _("The data, the runs' files and the models of the workspace lie in it.")
+    if kind in ("key vault", "container registry", "application insights"):
+        return _("The workspace stands on it, and does not work without it.")
+    if kind == "identity":
+        return _("Endpoints act as it, and don't start again without it.")
+    if kind == "endpoint":
+        return _("Programs that call it get no answer any more, and its key is gone.")
+    return ""

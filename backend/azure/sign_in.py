@@ -96,7 +96,8 @@ class Account:
         known = SignIn(SignInState.SIGNED_IN, remembered.way, remembered.account, remembered.tenant)
         lost = self._why_lost(remembered)
         if lost:
-            return replace(known, state=SignInState.EXPIRED, failure=sign_in_again(lost).failure())
+            failed = attempt.sign_in.failure if attempt else None  # the newest try says more than the old refusal
+            return replace(known, state=SignInState.EXPIRED, failure=failed or sign_in_again(lost).failure())
         return replace(known, failure=attempt.sign_in.failure) if attempt else known
 
     def begin(self, way: str) -> SignIn:

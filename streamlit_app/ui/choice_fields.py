@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from backend.domain_setup import Choice, FormField, Option
+from backend.domain_setup import Choice, FormField, OperationState, Option
 from backend.i18n import _
 from backend.target import Setup
 from streamlit_app import session
@@ -24,19 +24,26 @@ def show(setup: Setup) -> None:
         with errors.shown():
             with st.spinner(_("Asking what is there…"), show_time=True):
                 choices = session.choices()
+            being_made = {one.kind for one in session.operations() if one.state is OperationState.RUNNING}
             needed = [choice for choice in choices if not choice.is_optional]
             next_one = next((choice for choice in needed if not choice.chosen and not choice.waits_for), None)
             for choice in needed:
-                _show_choice(setup, choice, is_next=choice is next_one)
+                is_made = _kind_of_making(choice) in being_made
+                _show_choice(setup, choice, is_next=choice is next_one, is_being_made=is_made)
             optional = [choice for choice in choices if choice.is_optional]
             if optional:
                 with st.expander(_("Not needed for training and chat"), key="optional_choices"):
                     for choice in optional:
-                        _show_choice(setup, choice)
+                        _show_choice(setup, choice, is_being_made=_kind_of_making(choice) in being_made)
 
 
-def _show_choice(setup: Setup, choice: Choice, *, is_next: bool = False) -> None:
-    """The next one that has nothing to choose from offers to create it, as the one thing to do."""
+def _kind_of_making(choice: Choice) -> str:
+    return f"create_{choice.id}"
+
+
+def _show_choice(setup: Setup, choice: Choice, *, is_next: bool = False, is_being_made: bool = False) -> None:
+    """The next one that has nothing to choose from offers to create it, as the one thing to do; not a second one
+    while the first is being made, which takes minutes and ends by itself."""
     key = f"choice_{choice.id}"
     titles = {one.id: option_title(one) for one in choice.options}
     if choice.chosen:
@@ -50,7 +57,7 @@ def _show_choice(setup: Setup, choice: Choice, *, is_next: bool = False) -> None
             format_func=lambda one: titles.get(one, one),
             index=0 if choice.chosen else None,  # what is chosen can be changed, not cleared
             key=key,
-            placeholder=_placeholder(choice),
+            placeholder=_("It is being made…") if is_being_made else _placeholder(choice),
             help=choice.help or None,
             disabled=bool(choice.waits_for) or not titles,
             on_change=_choose,
@@ -60,8 +67,8 @@ def _show_choice(setup: Setup, choice: Choice, *, is_next: bool = False) -> None
             _("Create…"),
             key=f"create_{choice.id}",
             icon=":material/add:",
-            type="primary" if is_next and not titles and not choice.failure else "secondary",
-            disabled=bool(choice.waits_for),
+            type="primary" if is_next and not titles and not choice.failure and not is_being_made else "secondary",
+            disabled=bool(choice.waits_for) or is_being_made,
             help=_("Create: {what}").format(what=plain(choice.title)),
         ):
             _ask_to_create(setup, choice)
@@ -74,7 +81,7 @@ def _placeholder(choice: Choice) -> str:
     if choice.waits_for:
         return choice.waits_for
     if choice.failure:
-        return _("Not known")
+        return _("Nothing to choose from")
     return _("Choose…") if choice.options else _("Nothing there yet")
 
 

@@ -14,6 +14,9 @@ from streamlit_app.ui import choice_fields, errors, links, numbers, operations
 from streamlit_app.ui.keyboard import primary_shortcut
 from streamlit_app.ui.safe_text import plain
 
+REFUSED = "sign_in_again"
+"""Code of the failure that only says that a sign-in has ended."""
+
 
 def show(setup: Setup) -> None:
     state = setup.sign_in_state()
@@ -37,13 +40,24 @@ def _show_account(setup: Setup, state: SignIn) -> None:
             st.markdown(f"**{plain(state.account)}**")
             if tenant:
                 st.caption(tenant)
-        st.button(_("Sign out"), key="sign_out", icon=":material/logout:", on_click=_act, args=(setup.sign_out,))
+        _sign_out_button(setup)
+
+
+def _sign_out_button(setup: Setup) -> None:
+    st.button(
+        _("Sign out"),
+        key="sign_out",
+        icon=":material/logout:",
+        on_click=_act,
+        args=(setup.sign_out,),
+        help=_("Runs and endpoints go on without you, and cost."),
+    )
 
 
 def _show_ways(setup: Setup, state: SignIn) -> None:
     if state.state is SignInState.EXPIRED:
-        st.warning(_("Sign in again. Nothing is lost, and what runs goes on."), title=_("Your sign-in has expired"))
-    if state.failure:
+        _show_expired(state)
+    elif state.failure:
         errors.show_failure(state.failure)
     ways = {way.id: way for way in setup.ways_to_sign_in()}
     usable = [way.id for way in ways.values() if not way.why_not]
@@ -56,20 +70,36 @@ def _show_ways(setup: Setup, state: SignIn) -> None:
             captions=[plain(ways[one].help) for one in usable],
             key="sign_in_way",
         )
-        st.button(
-            _("Sign in again") if state.state is SignInState.EXPIRED else _("Sign in"),
-            key="sign_in_button",
-            type="primary",
-            icon=":material/login:",
-            shortcut=primary_shortcut(),
-            on_click=_act,
-            args=(setup.sign_in, chosen),
-        )
+        with st.container(horizontal=True, key="sign_in_buttons"):
+            st.button(
+                _("Sign in again") if state.state is SignInState.EXPIRED else _("Sign in"),
+                key="sign_in_button",
+                type="primary",
+                icon=":material/login:",
+                shortcut=primary_shortcut(),
+                on_click=_act,
+                args=(setup.sign_in, chosen),
+            )
+            if state.state is SignInState.EXPIRED:
+                _sign_out_button(setup)
     unusable = [way for way in ways.values() if way.why_not]
     if unusable:
         with st.expander(_("Other ways to sign in"), expanded=not usable, key="other_ways"):
             for way in unusable:
                 _show_unusable(way)
+
+
+def _show_expired(state: SignIn) -> None:
+    """One box for the refusal; a try after it that failed too has its own. Signing out leads to another account."""
+    is_refusal = state.failure is not None and state.failure.code == REFUSED
+    if state.failure and not is_refusal:
+        errors.show_failure(state.failure)
+    lines = [
+        plain(state.failure.why) if state.failure and is_refusal else "",
+        _("Sign in again. Nothing is lost, and what runs goes on."),
+        _("For another account or organisation, sign out first."),
+    ]
+    st.warning("\n\n".join(line for line in lines if line), title=_("Your sign-in has expired"))
 
 
 def _show_unusable(way: SignInWay) -> None:
@@ -86,8 +116,10 @@ def _wait(setup: Setup) -> None:
     if state.code:
         st.markdown(_("Copy this code, open the sign-in page and enter the code there."))
         st.code(state.code, language=None)
-    else:
+    elif any(way.opens_window for way in setup.ways_to_sign_in() if way.id == state.way):
         st.markdown(_("Go on in the window that has opened. This page notices when you are done."))
+    else:
+        st.markdown(_("Signing in. This takes a moment."))
     with st.container(horizontal=True, vertical_alignment="center", key="sign_in_wait"):
         links.outside(_("Open the sign-in page"), state.url, key="sign_in_page")
         st.button(_("Stop waiting"), key="stop_sign_in", on_click=_act, args=(setup.sign_out,))

@@ -77,14 +77,7 @@ def _show_inventory(costs: Costs, resources: Sequence[Resource]) -> None:
             if resource.may_delete and st.button(
                 _("Delete"), key=f"resource_delete_{resource.id}", icon=":material/delete:", type="tertiary"
             ):
-                confirm.ask(
-                    _("Delete {name}?").format(name=resource.name),
-                    _facts(resource),
-                    _("Delete it"),
-                    partial(costs.delete, resource.id),
-                    key="resource_delete",
-                    toast=_("Deleted."),
-                )
+                _ask_to_delete(costs, resource)
     deletable = [resource for resource in resources if resource.may_delete]
     if deletable and st.button(_("Delete all…"), key="delete_all", icon=":material/delete_forever:"):
         confirm.ask(
@@ -97,6 +90,22 @@ def _show_inventory(costs: Costs, resources: Sequence[Resource]) -> None:
             type_name=WORD,
             toast=_("Everything is being deleted."),
         )
+
+
+def _ask_to_delete(costs: Costs, resource: Resource) -> None:
+    """Where more goes with it, its name must be typed."""
+    text = _facts(resource)
+    if resource.loss:
+        text = _("{facts}. {loss} It does not come back.").format(facts=text, loss=resource.loss)
+    confirm.ask(
+        _("Delete {name}?").format(name=resource.name),
+        text,
+        _("Delete it"),
+        partial(costs.delete, resource.id),
+        key="resource_delete",
+        type_name=resource.name if resource.loss else "",
+        toast=_("{name} is being deleted.").format(name=resource.name),
+    )
 
 
 def _facts(resource: Resource) -> str:

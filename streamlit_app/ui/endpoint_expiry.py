@@ -1,4 +1,4 @@
-"""When an endpoint that costs is due to be deleted, and the buttons that move that moment."""
+"""When a person is reminded to delete an endpoint that costs, and the buttons that move that moment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def show(desk: Desk, endpoint: Endpoint, now: datetime | None = None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key=f"expiry_{name}"):
         st.caption(plain(in_words(end, left)), width="stretch")
         st.button(
-            _("8 hours more") if end else _("Delete it in 8 hours"),
+            _("8 hours more") if end else _("Remind me in 8 hours"),
             key=f"extend_{name}",
             icon=":material/more_time:",
             type="tertiary",
@@ -33,7 +33,7 @@ def show(desk: Desk, endpoint: Endpoint, now: datetime | None = None) -> None:
         )
         if end:
             st.button(
-                _("No end"),
+                _("Don't remind me"),
                 key=f"no_end_{name}",
                 type="tertiary",
                 on_click=errors.act,
@@ -43,9 +43,9 @@ def show(desk: Desk, endpoint: Endpoint, now: datetime | None = None) -> None:
 
 def in_words(end: datetime | None, hours_left: float) -> str:
     if end is None:
-        return _("No end is set: it costs until you delete it.")
+        return _("No reminder is set: it costs until you delete it.")
     if hours_left <= 0:
         return _("It was to be deleted {when}.").format(when=numbers.local_time(end))
-    return _("To be deleted {when}, in {time}. You are reminded then.").format(
+    return _("You are reminded to delete it {when}, in {time}. It costs until you do.").format(
         when=numbers.local_time(end), time=numbers.duration(hours_left * 3600)
     )

@@ -33,6 +33,27 @@ def show_failure_with_retry(failure: Failure, label: str, action: Callable[..., 
     st.button(label, key=key, icon=":material/replay:", on_click=act, args=(action, *args), kwargs={"again": True})
 
 
+def _lead_to_setup() -> None:
+    """A sign-in that ends in the middle of a page must not end there."""
+    try:
+        is_missing = session.needs_sign_in()
+    except PhiDeskError:  # not even the backend could be built
+        return
+    if is_missing:
+        st.page_link("app_pages/setup.py", label=_("Open Setup to sign in"), icon=":material/login:")
+
+
+@contextmanager
+def page_shown(url_path: str) -> Iterator[None]:
+    """Around a whole page: the error, and the way to Setup when it is the sign-in that is missing."""
+    try:
+        yield
+    except PhiDeskError as error:
+        show_failure(error.failure())
+        if url_path != "setup":
+            _lead_to_setup()
+
+
 @contextmanager
 def shown() -> Iterator[None]:
     """Show an expected error in the place where it happened, and go on after the block."""
@@ -76,6 +97,7 @@ def on_script_error(error: Exception) -> bool:
     """The app's last resort (`st.App`). Streamlit has just logged the traceback; the number ties the page to it."""
     if isinstance(error, PhiDeskError):
         show_failure(error.failure())
+        _lead_to_setup()
         return True
     number = secrets.token_hex(4)
     log.error("The error above is number %s", number)

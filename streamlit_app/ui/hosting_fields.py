@@ -18,7 +18,7 @@ from streamlit_app.ui.safe_text import plain
 SIZE_KEY = "endpoint_size"
 MOST_MACHINES = 20
 DEFAULT_HOURS = 8
-ENDS = {4: _("4 hours"), 8: _("8 hours"), 24: _("1 day"), 24 * 7: _("1 week"), 0: _("never, until I delete it")}
+ENDS = {4: _("4 hours"), 8: _("8 hours"), 24: _("1 day"), 24 * 7: _("1 week"), 0: _("never")}
 
 
 def show_hosting(machines: Machines, model: str) -> bool:
@@ -38,12 +38,12 @@ def show_hosting(machines: Machines, model: str) -> bool:
         )
     if session.services().target.costs is not None:
         st.selectbox(
-            _("Delete it after"),
+            _("Remind me to delete it after"),
             list(ENDS),
             index=list(ENDS).index(DEFAULT_HOURS),
             format_func=lambda hours: ENDS[hours],
             key="endpoint_hours",
-            help=_("When the time has come, every page reminds you, and one click removes it."),
+            help=_("Then every page reminds you, and one click removes it. Nothing is deleted without you."),
         )
     if size is None:
         return False
@@ -69,7 +69,8 @@ def _show_cost(size: MachineSize, instances: int, most: int) -> None:
     lines = [
         _("- **Price** {price}, {month} a month if it is left on (estimate)").format(
             price=plain(money.per_hour(size.price, instances)), month=plain(money.per_month(size.price, instances))
-        )
+        ),
+        _("- **Until** you stop or delete it; it goes on, and costs, when Phi Desk is closed"),
     ]
     if most > instances:
         lines.append(_("- **At most** {price} under load").format(price=plain(money.per_hour(size.price, most))))

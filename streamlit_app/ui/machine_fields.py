@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from backend import estimates
 from backend.domain import DEFAULT_MACHINE, Machine
 from backend.domain_setup import MachineSize, Price, Purpose
 from backend.i18n import _
@@ -25,6 +26,7 @@ class Chosen:
     machine: Machine = DEFAULT_MACHINE
     price: Price | None = None
     is_usable: bool = True
+    size: MachineSize | None = None
 
     @property
     def has_cost(self) -> bool:
@@ -65,7 +67,27 @@ def choose_machine() -> Chosen:
         Machine(size=size.name, nodes=int(nodes), cluster=_cluster(), is_low_priority=bool(is_low)),
         price,
         not size.why_not,
+        size,
     )
+
+
+def show_doubts(size: MachineSize, parameters: int, memory_bytes: int) -> None:
+    """What would only be learned after minutes of waiting: a machine too slow or too small for the model.
+
+    `memory_bytes` is what the run needs, 0 where it is not known.
+    """
+    if estimates.needs_gpu(parameters) and not size.gpus:
+        st.warning(
+            _("Choose a size with a GPU. Without one such a model trains for days. The built-in one needs none."),
+            title=_("{size} has no GPU").format(size=plain(size.name)),
+            icon=":material/memory:",
+        )
+    elif not estimates.fits_machine(memory_bytes, size):
+        st.warning(
+            _("Choose a size with more memory, a smaller base model, or LoRA and a smaller batch in Advanced."),
+            title=_("This may not fit the memory of {target}").format(target=plain(size.name)),
+            icon=":material/memory:",
+        )
 
 
 def _cluster() -> str:

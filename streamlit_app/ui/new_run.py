@@ -41,7 +41,8 @@ def show_new_run(desk: Desk) -> None:
     base, is_catalogue = _choose_base(models)
     chosen = machine_fields.choose_machine()
     recipes = {one.id: one for one in desk.training.recipes()}
-    _suggest_recipe(next((model.parameters for model in models if model.id == base), 0))
+    parameters = next((model.parameters for model in models if model.id == base), 0)
+    _suggest_recipe(parameters)
     recipe_id = st.radio(
         _("Preset"),
         list(recipes),
@@ -92,6 +93,9 @@ def show_new_run(desk: Desk) -> None:
                 ),
                 icon=":material/memory:",
             )
+        elif chosen.size is not None:
+            # The service's own recipe shares the memory out by itself.
+            machine_fields.show_doubts(chosen.size, parameters, 0 if is_catalogue else estimate.memory_bytes)
         st.caption(_("Next: the run is shown while it goes on. You can stop it and resume it."))
     if st.button(
         _("Start training"),

@@ -46,7 +46,9 @@ def _tick(runs: Runs, job_id: str, was_final: bool) -> None:
         job_badge(job.state)
         st.caption(_summary(job), width="stretch")
     if job.detail and not job.state.is_final and session.services().target.setup is not None:
-        st.caption(_("In the service's own words: {detail}").format(detail=plain(job.detail)))
+        # Before the service has the run, and so a page for it, the words are ours.
+        said = _("In the service's own words: {detail}") if job.link else "{detail}"
+        st.caption(said.format(detail=plain(job.detail)))
     _alerts(job)
     if not job.state.is_final:
         _progress(job)
@@ -76,6 +78,8 @@ def _summary(job: Job) -> str:
         return _("Finished in {time}.").format(time=numbers.duration((job.ended_at - job.started_at).total_seconds()))
     if job.state == JobState.QUEUED:
         return _("Waiting for its turn. You can close this window.")
+    if job.state == JobState.PREPARING and session.services().target.setup is not None:
+        return _("A machine and the packages are made ready. The first run often waits 10 to 30 minutes for it.")
     if job.state == JobState.CANCELED:
         if job.step:
             return _("Stopped by you at step {step}. The last checkpoint is kept.").format(step=numbers.count(job.step))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import streamlit as st
 
@@ -12,6 +12,9 @@ from backend.i18n import _
 from streamlit_app import session
 from streamlit_app.ui import money, numbers
 from streamlit_app.ui.safe_text import plain
+
+SOON = timedelta(days=365)
+"""A size that goes later than this is good for any run of today, so its end is no news."""
 
 
 def choose_size(purpose: Purpose, *, key: str, sizes_with: str = "any") -> MachineSize | None:
@@ -30,7 +33,7 @@ def choose_size(purpose: Purpose, *, key: str, sizes_with: str = "any") -> Machi
     )
     size = by_name[chosen]
     st.caption(plain(facts(size)))
-    if size.retired_on:
+    if _goes_soon(size):
         _show_retirement(size)
     elif size.why_not:
         st.warning(
@@ -53,7 +56,7 @@ def default_index(sizes: Sequence[MachineSize]) -> int:
 
 def title(size: MachineSize) -> str:
     parts = [size.name, _gpu(size), money.per_hour(size.price)]
-    if size.retired_on:
+    if size.retired_on and _goes_soon(size):
         parts.append(_retired(size.retired_on))
     elif size.why_not:
         parts.append(_("can't be used now"))
@@ -84,6 +87,11 @@ def quota_in_words(quota: Quota) -> str:
         )
         + reserve
     )
+
+
+def _goes_soon(size: MachineSize) -> bool:
+    """Gone already is soon too."""
+    return size.retired_on is not None and size.retired_on <= datetime.now(UTC).date() + SOON
 
 
 def _retired(day: date) -> str:

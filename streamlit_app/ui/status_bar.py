@@ -29,11 +29,17 @@ def status_bar() -> None:
             if target.setup is not None:
                 _account(target.setup.sign_in_state().state, target.setup.sign_in_state().account)
             overview = session.overview()
+            is_known = session.is_connected()
+            at_work = [one for one in session.operations() if one.state is OperationState.RUNNING]
         except PhiDeskError as error:  # the page itself says more; the bar must not take its place
             st.badge(plain(error.what), icon=":material/error:", color="red")
             return
-        _running(overview, [one for one in session.operations() if one.state is OperationState.RUNNING])
-        _costs(overview, has_costs=target.costs is not None)
+        if is_known or at_work:
+            _running(overview, at_work)
+        if is_known:
+            _costs(overview, has_costs=target.costs is not None)
+        else:  # what runs there goes on, and costs
+            st.badge(_("Runs and cost not known"), icon=":material/help:", color="gray")
 
 
 def _account(state: SignInState, account: str) -> None:

@@ -44,4 +44,6 @@ def _in_words(target: Target) -> str:
         return _("Signed in as {account}.").format(account=sign_in.account or _("somebody without a name"))
     if sign_in.state is SignInState.EXPIRED:
         return _("Your sign-in has expired.")
+    if sign_in.state is SignInState.PENDING:
+        return _("Waiting for you to sign in.")
     return _("Not signed in. Sign in with your own account; what is missing there is made from this page.")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from backend.domain import EndpointState, Hosting, Model
-from backend.domain_setup import CostLine, Price
+from backend.domain_setup import CostLine, Price, Resource
 from backend.errors import Unavailable
 from streamlit_app.ui import money
 from streamlit_app.ui.call_example import address, curl_example
@@ -148,7 +148,7 @@ def test_a_new_key_is_made_after_a_question(open_page: Open, connected: CloudDes
 
 def test_the_end_is_moved_and_taken_away(open_page: Open, connected: CloudDesk, endpoint: str) -> None:
     page = open_page("deploy")
-    assert "To be deleted" in texts(page)
+    assert "You are reminded to delete it" in texts(page)
     page.button(key=f"extend_{endpoint}").click().run()
     end = connected.deployments.get(endpoint).expires_at
     assert end is not None
@@ -213,6 +213,55 @@ def test_one_thing_of_the_inventory_is_deleted(open_page: Open, connected: Cloud
     page.button(key="resource_delete_res-id").click().run()
     page.button(key="resource_delete_yes").click().run()
     assert "res-id" not in [one.id for one in connected.target.costs.inventory()]
+
+
+def test_what_takes_other_things_with_it_is_deleted_by_its_name(open_page: Open, connected: CloudDesk) -> None:
+    loss = "Everything in it is deleted with it."
+    connected.target.costs.resources.append(Resource("res-rg", "group", "rg-phi", "eastus", loss=loss))
+    page = open_page("deploy")
+    page.session_state["inventory"] = True
+    page.run()
+    page.button(key="resource_delete_res-rg").click().run()
+    assert "Everything in it is deleted with it. It does not come back." in texts(page)
+    page.button(key="resource_delete_yes").click().run()
+    assert "res-rg" in [one.id for one in connected.target.costs.inventory()]
+    page.button(key="resource_delete_res-rg").click().run()
+    page.text_input(key="resource_delete_typed").set_value("rg-phi")
+    page.button(key="resource_delete_yes").click().run()
+    assert "res-rg" not in [one.id for one in connected.target.costs.inventory()]
+
+
+def test_the_dialog_promises_a_reminder_and_no_deletion(
+    open_page: Open, connected: CloudDesk, cloud_model: Model
+) -> None:
+    page = open_page("deploy")
+    page.button(key="create_endpoint").click().run()
+    assert page.selectbox(key="endpoint_hours").label == "Remind me to delete it after"
+    assert "goes on, and costs, when Phi Desk is closed" in texts(page)
+
+
+def test_signed_out_nobody_says_that_nothing_runs_and_costs(
+    open_page: Open, connected: CloudDesk, endpoint: str
+) -> None:
+    connected.target.setup.expire()
+    shown = texts(open_page("home"))
+    assert "Runs and cost not known" in shown
+    assert "Nothing running" not in shown
+    assert "No cost now" not in shown
+
+
+def test_a_sign_in_that_ends_in_the_middle_of_a_page_leads_to_setup(
+    open_page: Open, connected: CloudDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        connected.target.setup.expire()
+        raise Unavailable("The sign-in is no longer accepted.", code="signed_out")
+
+    page = open_page("deploy")
+    monkeypatch.setattr(connected.target.endpoints, "list", refuse)
+    page.run()
+    assert "The sign-in is no longer accepted." in texts(page)
+    assert "Open Setup to sign in" in [link.proto.label for link in page.get("page_link")]
 
 
 def test_the_flow_is_connected_and_published_with_its_last_day_said(

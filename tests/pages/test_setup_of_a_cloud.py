@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from backend.domain import Failure
-from backend.domain_setup import Check, OperationState, Option, SignInState
+from backend.domain_setup import Check, OperationState, Option, SignIn, SignInState
 from backend.errors import Unavailable
 from tests.pages.conftest import CloudDesk, Open, primary_buttons, texts
 
@@ -80,6 +80,59 @@ def test_an_expired_sign_in_asks_for_the_same_way_again(open_page: Open, connect
     page.button(key="sign_in_button").click().run()
     assert "ada@contoso.com" in texts(page)
     assert page.selectbox(key="choice_workspace").value == "ws-1"
+
+
+def test_an_expired_sign_in_can_be_left_for_another_account(open_page: Open, connected: CloudDesk) -> None:
+    """Else a tenant that refuses this account is the end: each new sign-in goes to the same tenant."""
+    setup = connected.target.setup
+    setup.expire()
+    setup.state = replace(
+        setup.state, failure=Failure("sign_in_again", "You must sign in again.", "No such tenant.", "Sign in.")
+    )
+    page = open_page("setup")
+    assert len(page.warning) == 1
+    assert not page.error
+    assert "No such tenant." in texts(page)
+    page.button(key="sign_out").click().run()
+    assert setup.sign_in_state().state is SignInState.SIGNED_OUT
+    assert page.button(key="sign_in_button").label == "Sign in"
+
+
+def test_a_new_try_that_failed_says_why_too(open_page: Open, connected: CloudDesk) -> None:
+    setup = connected.target.setup
+    setup.expire()
+    setup.state = replace(
+        setup.state, failure=Failure("declined", "Signing in failed.", "It was declined.", "Begin again.")
+    )
+    page = open_page("setup")
+    assert "It was declined." in texts(page)
+    assert "Your sign-in has expired" in texts(page)
+
+
+def test_no_window_is_promised_where_none_opens(open_page: Open, cloud: CloudDesk) -> None:
+    setup = cloud.target.setup
+    setup.state = SignIn(SignInState.PENDING, "device_code")
+    shown = texts(open_page("setup"))
+    assert "window" not in shown
+    assert "Signing in. This takes a moment." in shown
+    ways = setup.ways_to_sign_in()
+    setup.ways_to_sign_in = lambda: [replace(way, opens_window=True) for way in ways]  # type: ignore[method-assign]
+    assert "Go on in the window that has opened." in texts(open_page("setup"))
+
+
+def test_what_is_being_made_is_not_offered_a_second_time(open_page: Open, cloud: CloudDesk) -> None:
+    setup = cloud.target.setup
+    setup.sign_in("cli")
+    setup.choose("subscription", "sub-1")
+    setup.options["group"].clear()
+    operation = setup.create("group", {"name": "rg-mine"})
+    page = open_page("setup")
+    assert page.selectbox(key="choice_group").placeholder == "It is being made…"
+    assert page.button(key="create_group").disabled
+    assert primary_buttons(page) == []
+    cloud.target.ongoing.fail(operation.id)
+    page.run()
+    assert not page.button(key="create_group").disabled
 
 
 def test_a_sign_in_that_failed_says_why(open_page: Open, cloud: CloudDesk) -> None:

@@ -10,6 +10,7 @@ import pytest
 from backend.azure.catalogue_job import HYPERPARAMETERS
 from backend.domain import JobState, Machine
 from backend.domain_setup import Price
+from streamlit_app import session
 from streamlit_app.ui.parameter_fields import OF_A_CATALOGUE
 from streamlit_app.ui.run_monitor import cost_so_far
 from streamlit_app.ui.size_select import quota_in_words, title
@@ -86,6 +87,44 @@ def test_a_size_that_can_not_be_used_says_why_and_starts_nothing(
     page.selectbox(key="run_size_any").set_value(size).run()
     assert words in texts(page)
     assert page.button(key="start_training").disabled
+
+
+def test_a_machine_that_is_too_small_is_told_before_the_run(
+    open_page: Open, connected: CloudDesk, data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = connected.target.models.base_models()[1].id
+    page = open_page("train", new="1")
+    page.selectbox(key="run_base").set_value(large).run()
+    assert not page.warning
+    page.selectbox(key="run_size_any").set_value(CPU.name).run()
+    assert f"{CPU.name} has no GPU" in texts(page)
+    assert not page.button(key="start_training").disabled
+    page.selectbox(key="run_base").set_value("phidesk/tiny-phi3").run()
+    assert not page.warning
+    session.forget()
+    small = replace(A100, gpu="A10", gpu_memory_gb=8.0)
+    monkeypatch.setattr(connected.target.machines, "sizes", lambda purpose: [small])
+    page = open_page("train", new="1")
+    page.selectbox(key="run_base").set_value(large).run()
+    assert f"This may not fit the memory of {small.name}" in texts(page)
+
+
+def test_an_end_that_is_far_away_is_no_news(open_page: Open, connected: CloudDesk, data: str) -> None:
+    today = datetime.now(UTC).date()
+    assert "retires" not in title(replace(CPU, retired_on=today + timedelta(days=800)))
+    assert "retires" in title(replace(CPU, retired_on=today + timedelta(days=80)))
+
+
+def test_what_phi_desk_itself_does_for_a_run_is_not_the_services_word(
+    open_page: Open, connected: CloudDesk, data: str
+) -> None:
+    job_id = connected.training.start(connected.training.spec("Run", data, "phidesk/tiny-phi3")).id
+    fake = connected.target.jobs.runs[job_id]
+    fake.job = replace(fake.job, state=JobState.PREPARING, link="", detail="Uploading train.jsonl.")
+    shown = texts(open_page("train", job=job_id))
+    assert "Uploading train.jsonl." in shown
+    assert "own words" not in shown
+    assert "The first run often waits 10 to 30 minutes" in shown
 
 
 def test_a_model_of_the_catalogue_has_the_services_recipe(open_page: Open, connected: CloudDesk, data: str) -> None:

@@ -16,7 +16,15 @@ from backend.errors import BadInput
 from backend.settings import Settings
 from tests.azure_emulator.defaults import keep
 from tests.azure_emulator.emulator import Emulator
-from tests.azure_emulator.world import GROUP, REGION, SECOND_SUBSCRIPTION, SUBSCRIPTION, TENANT, WORKSPACE
+from tests.azure_emulator.world import (
+    GROUP,
+    REGION,
+    SECOND_SUBSCRIPTION,
+    SUBSCRIPTION,
+    SUBSCRIPTIONS,
+    TENANT,
+    WORKSPACE,
+)
 from tests.unit.azure.conftest import READY, sign_in
 
 OTHER = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/other-rg"
@@ -230,6 +238,19 @@ def test_several_tenants_are_a_choice(signed_in: AzureSetup, emulator: Emulator)
     assert signed_in.connection.config == AzureConfig(tenant=other)
     signed_in.sign_out()
     assert signed_in.connection.config.tenant == ""
+
+
+def test_an_account_without_a_subscription_is_told_what_to_do(
+    signed_in: AzureSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for known in list(SUBSCRIPTIONS):
+        monkeypatch.delitem(SUBSCRIPTIONS, known)
+    signed_in.connection.save(AzureConfig())
+    signed_in.listings.forget()
+    failure = choice(signed_in, "subscription").failure
+    assert failure is not None
+    assert failure.code == "no_subscription"
+    assert "another account" in failure.how_to_fix
 
 
 def test_a_damaged_config_is_like_none(settings: Settings) -> None:

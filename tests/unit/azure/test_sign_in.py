@@ -16,6 +16,7 @@ import pytest
 from backend.azure.connection import Connection
 from backend.azure.errors import SignedOut
 from backend.azure.operations import Operations
+from backend.azure.sign_in_errors import sign_in_again
 from backend.domain_setup import OperationState, SignIn, SignInState
 from backend.errors import BadInput, Unavailable
 from backend.settings import Settings
@@ -266,6 +267,17 @@ def test_an_unknown_tenant_is_told_in_words(fresh_connection: Connection) -> Non
     state = ended(fresh_connection)
     assert state.failure is not None
     assert "no such tenant" in state.failure.why
+
+
+def test_a_try_that_fails_after_a_refusal_says_why(connection: Connection, emulator: Emulator) -> None:
+    connection.account.refuse(connection.account.sign_in_id, "It has ended.")
+    assert connection.account.state().failure == sign_in_again("It has ended.").failure()
+    connection.account.begin("device_code")
+    emulator.world.login.decline_device(shown_code(connection).code)
+    state = ended(connection)
+    assert state.state == SignInState.EXPIRED
+    assert state.failure is not None
+    assert "declined" in state.failure.why
 
 
 @pytest.fixture
