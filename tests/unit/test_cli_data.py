@@ -194,6 +194,61 @@ def test_columns_that_are_only_guessed_fail_until_they_are_said(run: Run, unclea
     assert lines(Path(out))[0] == row("What is this", "Hello you")
 
 
+OF_GERMAN = ("--map", "question=Frage", "--map", "answer=Antwort")
+OF_LETTERS = ("--map", "question=b", "--map", "answer=c")
+
+
+@pytest.fixture
+def german(tmp_path: Path) -> str:
+    file = tmp_path / "german.csv"
+    file.write_text("Nr;Frage;Antwort\n1;Was ist rot?;Eine Farbe.\n2;Was ist 2?;Eine Zahl.\n")
+    return str(file)
+
+
+def test_each_file_takes_the_first_mapping_whose_columns_it_has(
+    run: Run, unclear: str, german: str, good: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.jsonl"
+    both = (unclear, german, good)
+    status, said = run("data", "convert", *both, "-o", str(out))
+    assert (status, said["error"]["code"]) == (2, "format_not_sure") and Path(unclear).name in said["error"]["what"]
+    assert run("data", "convert", *both, *OF_GERMAN, *OF_LETTERS, "-o", str(out))[0] == 0
+    made = lines(out)
+    assert made[0] == row("What is this", "Hello you") and row("Was ist 2?", "Eine Zahl.") in made
+    assert made[-20:] == lines(Path(good))
+    status, added = run("data", "add", *both, *OF_LETTERS, *OF_GERMAN, "--weight", "german.csv=1")
+    assert (status, added["train_rows"] + added["eval_rows"]) == (0, len(made))
+    assert run("data", "add", unclear, *OF_LETTERS, *OF_GERMAN, "--eval", german)[0] == 0
+
+
+def test_a_mapping_that_no_file_is_read_by_is_refused(run: Run, unclear: str, german: str) -> None:
+    status, said = run("data", "check", german, *OF_GERMAN, *OF_LETTERS)
+    assert (status, said["error"]["code"]) == (2, "unknown_column") and "Frage" in said["error"]["how_to_fix"]
+    wider = ("--map", "question=Frage", "--map", "answer=Antwort", "--map", "system=Nr")
+    status, said = run("data", "check", german, *OF_GERMAN, *wider)
+    assert (status, said["error"]["code"]) == (2, "unused_mapping") and "system=Nr" in said["error"]["what"]
+    assert run("data", "check", german, unclear, *wider, *OF_LETTERS)[0] == 0
+    status, said = run("data", "check", german, "--map", "question=Frage", *OF_GERMAN)
+    assert (status, said["error"]["code"]) == (2, "incomplete_mapping")
+    assert run("data", "add", german, *OF_GERMAN, *OF_LETTERS, "--eval", german)[1]["error"]["code"] == "unknown_column"
+
+
+def test_all_columns_that_are_to_be_said_are_named_with_their_files(run: Run, unclear: str, tmp_path: Path) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("left,right\n" + "".join(f"one {n} here,two {n} there\n" for n in range(5)))
+    how = run("data", "convert", unclear, str(other), "-o", str(tmp_path / "out.jsonl"))[1]["error"]["how_to_fix"]
+    assert "Give that again for each of these" in how
+    assert f"The columns of {Path(unclear).name} are: " in how and "The columns of other.csv are: left, right" in how
+
+
+def test_the_columns_of_a_hub_dataset_are_said_too(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    (folder / "train.jsonl").write_bytes(jsonl(*({"left": f"left {n}", "right": f"right {n}"} for n in range(9))))
+    status, added = run("data", "add", "--hub", str(folder), "--map", "question=right", "--map", "answer=left")
+    assert status == 0 and lines(Path(added["eval_path"]))[0]["messages"][0]["content"].startswith("right ")
+
+
 def test_an_output_in_the_way_is_said_before_anything_is_written(run: Run, good: str, tmp_path: Path) -> None:
     free, taken = tmp_path / "free.jsonl", tmp_path / "taken.jsonl"
     taken.write_text("mine")

@@ -7,8 +7,11 @@ import signal
 import time
 from pathlib import Path
 
+import orjson
 import psutil
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from backend.domain_datasets import Decision, FormatKind, RecordFormat
 from backend.errors import BadInput, Conflict, NotFound, PhiDeskError
@@ -241,3 +244,154 @@ def test_each_file_that_is_unclear_is_known_and_its_choice_is_remembered(drafts:
     assert drafts.drop_mapping(draft.id, form).unclear == (file,)
     assert drafts.leave_out(draft.id, 1).files == ("a.jsonl",)
     assert drafts.leave_out(draft.id, 0).files == ("a.jsonl",), "the last one stays"
+
+
+ODD = ("odd.jsonl", jsonl({"x": "x", "y": "y"}, {"x": "x 2", "y": "y 2"}))
+STRANGE = ("strange.csv", b"alpha;beta\nsea one blue;sky one grey\nsea two blue;sky two grey\n")
+OF_ODD = RecordFormat(FormatKind.MAPPED, {"question": "y", "answer": "x"}, ("x", "y"))
+OF_STRANGE = RecordFormat(FormatKind.MAPPED, {"question": "beta", "answer": "alpha"}, ("alpha", "beta"))
+
+
+def test_files_with_other_columns_are_each_read_as_was_said_of_them(drafts: Drafts) -> None:
+    draft = drafts.open([ODD, ("a.jsonl", jsonl(row())), STRANGE])
+    assert [one.name for one in draft.unclear] == ["odd.jsonl", "strange.csv"]
+    half = drafts.use_mapping(draft.id, OF_STRANGE)
+    assert [one.name for one in half.unclear] == ["odd.jsonl"]
+    assert [(one.number, one.name, one.format) for one in half.answered] == [(2, "strange.csv", OF_STRANGE)]
+    whole = drafts.use_mapping(draft.id, OF_ODD)
+    assert (whole.unclear, whole.report.good_rows) == ((), 5)
+    assert whole.mappings == (OF_STRANGE, OF_ODD)
+    asked = [one.messages[0].content for _number, one in drafts.page(draft.id, 0, 9).rows]
+    assert asked == ["y", "y 2", row()["messages"][0]["content"], "sky one grey", "sky two grey"]
+    other_way = RecordFormat(FormatKind.MAPPED, {"question": "alpha", "answer": "beta"}, ("beta", "alpha"))
+    changed = drafts.use_mapping(draft.id, other_way)
+    assert changed.mappings == (OF_ODD, other_way)
+    assert drafts.page(draft.id, 3, 1).rows[0][1].messages[0].content == "sea one blue"
+    assert Drafts(drafts.folder).get(draft.id) == changed
+
+
+def test_all_that_is_remembered_of_the_columns_is_used(drafts: Drafts) -> None:
+    first = drafts.open([ODD, STRANGE])
+    for form in (OF_ODD, OF_STRANGE):
+        drafts.use_mapping(first.id, form)
+    again = drafts.open([STRANGE, ODD])
+    assert (again.unclear, again.report.good_rows) == ((), 4)
+    assert set(one.columns for one in again.mappings) == {OF_ODD.columns, OF_STRANGE.columns}
+    dropped = drafts.drop_mapping(again.id, OF_ODD)
+    assert [one.name for one in dropped.unclear] == ["odd.jsonl"] and dropped.mappings == (OF_STRANGE,)
+    assert [one.name for one in drafts.open([ODD, STRANGE]).unclear] == ["odd.jsonl"], "it is forgotten"
+    assert drafts.get(first.id).mappings == (OF_ODD, OF_STRANGE), "another draft keeps what was said in it"
+
+
+def test_a_file_is_left_out_with_what_was_said_of_the_others(drafts: Drafts) -> None:
+    draft = drafts.open([ODD, STRANGE, ("more.jsonl", ODD[1])])
+    drafts.use_mapping(draft.id, OF_STRANGE)
+    left = drafts.leave_out(draft.id, 0, 2)
+    assert (left.files, left.unclear, left.report.good_rows) == (("strange.csv",), (), 2)
+    assert drafts.leave_out(draft.id, 0, 1, 7).files == ("strange.csv",), "one stays"
+
+
+def test_the_background_reads_each_file_as_was_said(drafts: Drafts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drafts_module, "SMALL_BYTES", 10)
+    draft = drafts.open([ODD, STRANGE])
+    assert [one.name for one in draft.unclear] == ["odd.jsonl", "strange.csv"], "known before the reading comes to them"
+    for form in (OF_ODD, OF_STRANGE):
+        drafts.use_mapping(draft.id, form)
+    done = drafts.wait(draft.id, 60)
+    assert (done.phase, done.report.good_rows, done.unclear) == ("ready", 4, ())
+    assert [one.format for one in done.answered] == [OF_ODD, OF_STRANGE]
+
+
+def test_a_file_beyond_those_that_are_looked_into_is_asked_about_by_its_name(
+    drafts: Drafts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draft_heads, "LOOKED_AT", 1)
+    draft = drafts.open([("a.jsonl", jsonl(row())), STRANGE])
+    [file] = draft.unclear
+    assert (file.number, file.name, file.format.columns) == (1, "strange.csv", ("alpha", "beta"))
+    assert drafts.use_mapping(draft.id, OF_STRANGE).report.good_rows == 3
+    assert drafts.leave_out(draft.id, 1).files == ("a.jsonl",)
+
+
+@pytest.mark.parametrize("said", [None, OF_ODD])
+def test_a_draft_of_before_there_were_several_mappings_still_opens(drafts: Drafts, said: RecordFormat | None) -> None:
+    draft = drafts.open([ODD])
+    if said is not None:
+        draft = drafts.use_mapping(draft.id, said)
+    path = drafts.folder / draft.id / "draft.json"
+    facts = orjson.loads(path.read_bytes())
+    [*mappings] = facts.pop("mappings")
+    path.write_bytes(orjson.dumps({**facts, "mapping": mappings[0] if mappings else None}))
+    report = folder_of(drafts, draft.id) / "report.json"
+    kept = orjson.loads(report.read_bytes())
+    del kept["read_as"]
+    report.write_bytes(orjson.dumps(kept))
+    assert drafts.get(draft.id) == draft
+    assert drafts.use_mapping(draft.id, OF_STRANGE).mappings == (*draft.mappings, OF_STRANGE)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0" * 300,
+        b"\xff{",
+        b"[]",
+        b"null",
+        b"{}",
+        b"[" * 5_000,
+        b'{"name": "a", "sources": ["x"]}',
+        b'{"name": "a", "sources": [], "decisions": []}',
+        b'{"name": "a", "sources": [], "decisions": {"a": "perhaps"}}',
+        b'{"name": "a", "sources": [], "mapping": {"kind": "of another version"}}',
+        b'{"name": "a", "sources": [], "mappings": [5]}',
+    ],
+)
+def test_a_damaged_draft_is_listed_and_can_be_discarded(drafts: Drafts, content: bytes) -> None:
+    good, bad = drafts.open([ODD]), drafts.open([STRANGE])
+    (drafts.folder / bad.id / "draft.json").write_bytes(content)
+    listed = drafts.list()
+    assert [(one.id, one.phase) for one in listed] == [(good.id, "ready"), (bad.id, "damaged")]
+    failure = listed[1].failure
+    assert failure is not None and failure.code == "draft_damaged" and failure.how_to_fix
+    with pytest.raises(PhiDeskError):
+        drafts.page(bad.id, 0, 5)
+    drafts.discard(bad.id)
+    assert [one.id for one in drafts.list()] == [good.id]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.integers(-5, 5) | st.text(max_size=3) | st.just("fix"),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["name", "sources", "mapping", "mappings", "decisions", "path", "kind", "unclear"]),
+                inner,
+            )
+        ),
+    )
+)
+def test_whatever_a_draft_json_holds_the_list_goes_on(
+    tmp_path_factory: pytest.TempPathFactory, facts: dict[str, object]
+) -> None:
+    drafts = Drafts(tmp_path_factory.getbasetemp() / "drafts-of-anything")
+    place = drafts.folder / ("0" * 12)
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "draft.json").write_bytes(orjson.dumps(facts))
+    [draft] = drafts.list()
+    assert draft.id == place.name and draft.phase in {"damaged", "failed", "reading"}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"rows": 1}', b'{"report": {"format": {"kind": "of another version"}}}']
+)
+def test_a_damaged_working_copy_is_said_and_read_again(drafts: Drafts, content: bytes) -> None:
+    draft = drafts.open([("a.jsonl", jsonl(*rows(3)))])
+    (folder_of(drafts, draft.id) / "report.json").write_bytes(content)
+    [found] = drafts.list()
+    assert found.phase == "failed" and found.failure is not None and found.failure.code == "copy_damaged"
+    with pytest.raises(PhiDeskError):
+        drafts.working_copy(draft.id)
+    assert drafts.read_again(draft.id).report == draft.report

@@ -134,6 +134,9 @@ def test_columns_that_say_nothing_must_be_mapped(warm: WarmFetch, tmp_path: Path
     (folder / "train.jsonl").write_text("\n".join(lines))
     failure = warm.get(HubRequest(str(folder)), as_draft=False).failure
     assert failure is not None and failure.code == "format_not_sure" and "left, right" in failure.what
+    of_others = RecordFormat(FormatKind.MAPPED, {"question": "left", "answer": "nothing"})
+    refused = warm.get(HubRequest(str(folder), mappings=(of_others,)), as_draft=False).failure
+    assert refused is not None and refused.code == "format_not_sure", "a guess is never saved"
     mapping = RecordFormat(FormatKind.MAPPED, {"question": "left", "answer": "right"}, ("left", "right"))
     done = warm.get(HubRequest(str(folder), mappings=(mapping,), seed=3), as_draft=False)
     datasets = Datasets(warm.folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from backend.domain_datasets import FormatKind, RecordFormat
 from backend.errors import BadInput
 from backend.studio.conversion import convert
-from backend.studio.mapping import Mappings, map_columns
+from backend.studio.formats import UNKNOWN
+from backend.studio.mapping import Mappings, map_columns, mapping_for, with_mapping, without_mapping
 
 
 def mapping(**fields: str) -> RecordFormat:
@@ -51,6 +53,70 @@ def test_a_choice_that_makes_no_conversation_is_refused_in_words(fields: dict[st
         map_columns(fields, ("ticket", "reply"))
     assert refused.value.code == code
     assert refused.value.what and refused.value.how_to_fix
+
+
+def said(columns: str, question: str, answer: str) -> RecordFormat:
+    """`columns` has a letter for each."""
+    return map_columns({"question": question, "answer": answer}, tuple(columns))
+
+
+def unclear(columns: str) -> RecordFormat:
+    return replace(UNKNOWN, columns=tuple(columns))
+
+
+def test_each_file_takes_the_mapping_made_for_its_columns() -> None:
+    one, other = said("ab", "a", "b"), said("cd", "d", "c")
+    assert mapping_for(unclear("ba"), [one, other]) == one
+    assert mapping_for(unclear("cd"), [one, other]) == other
+    assert mapping_for(unclear("ac"), [one, other]) is None
+    narrow, wide = said("ab", "a", "b"), said("abc", "c", "a")
+    for mappings in ([narrow, wide], [wide, narrow]):
+        assert mapping_for(unclear("ab"), mappings) == narrow
+        assert mapping_for(unclear("abc"), mappings) == wide
+        assert mapping_for(unclear("abcd"), mappings) == wide, "the columns that are most alike"
+    assert mapping_for(unclear("abcd"), [narrow]) == narrow
+
+
+def test_a_file_that_is_clear_is_read_otherwise_only_where_its_very_columns_were_meant() -> None:
+    clear = RecordFormat(FormatKind.MESSAGES, {"messages": "m"}, ("m", "a", "b"))
+    assert mapping_for(clear, [said("ab", "a", "b")]) is None
+    meant = said("bma", "a", "b")
+    assert mapping_for(clear, [said("ab", "a", "b"), meant]) == meant
+    of_any_file = said("", "a", "b")
+    assert mapping_for(clear, [of_any_file]) == of_any_file
+    assert mapping_for(unclear("ac"), [of_any_file]) is None
+
+
+LETTERS = st.sets(st.sampled_from("abcdef"), min_size=2).map(lambda names: "".join(sorted(names)))
+
+
+@given(LETTERS, st.lists(LETTERS, max_size=5), st.booleans())
+def test_a_mapping_is_only_used_where_its_columns_are(columns: str, made_for: list[str], is_sure: bool) -> None:
+    mappings = [said(names, names[0], names[1]) for names in made_for]
+    form = replace(unclear(columns), is_sure=is_sure)
+    found = mapping_for(form, mappings)
+    if columns in made_for:
+        assert found is not None and found.columns == tuple(columns)
+    elif is_sure:
+        assert found is None
+    else:
+        assert (found is not None) == any(set(one.fields.values()) <= set(columns) for one in mappings)
+        assert found is None or set(found.fields.values()) <= set(columns)
+
+
+def test_what_is_said_again_of_the_same_columns_replaces_what_was_said() -> None:
+    one, other, again = said("ab", "a", "b"), said("cd", "c", "d"), said("ba", "b", "a")
+    assert with_mapping((one, other), again) == (other, again)
+    assert without_mapping((one, other), ("b", "a")) == (other,)
+    assert without_mapping((one, other), ("a",)) == (one, other)
+
+
+def test_all_that_is_remembered_is_found_at_once(tmp_path: Path) -> None:
+    mappings = Mappings(tmp_path / "mappings.json")
+    one, other = said("ab", "a", "b"), said("cd", "c", "d")
+    for form in (one, other):
+        mappings.remember(form)
+    assert mappings.all_remembered([("b", "a"), ("x", "y"), ("c", "d"), ("a", "b")]) == [one, other]
 
 
 def test_a_mapping_is_remembered_for_the_same_columns_in_any_order(tmp_path: Path) -> None:

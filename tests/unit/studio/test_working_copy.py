@@ -175,6 +175,29 @@ def test_a_mapping_is_used_for_the_files_that_have_its_columns(make: Make) -> No
     assert (copy.rows, copy.report().format) == (4, mapping)
 
 
+def test_each_file_is_read_by_the_mapping_for_its_columns(make: Make) -> None:
+    one = jsonl({"x": "x", "y": "y"}, {"x": "x 2", "y": "y 2"})
+    other = b"ask;reply\n" + b"".join(b"ask %d;reply %d\n" % (number, number) for number in range(3))
+    clear = jsonl({**row("Q", "A"), "x": "no", "y": "no"})
+    mappings = [
+        RecordFormat(FormatKind.MAPPED, {"question": "y", "answer": "x"}, ("x", "y")),
+        RecordFormat(FormatKind.MAPPED, {"question": "ask", "answer": "reply"}, ("ask", "reply")),
+    ]
+    copy = make(one, other, clear, mappings=mappings)
+    assert [found.messages[0].content for found in copy.page(0, 9)] == ["y", "y 2", "ask 0", "ask 1", "ask 2", "Q"]
+    assert [found.number for found in copy.file_formats()] == [0, 1, 2]
+    assert [found.format for found in copy.file_formats()][:2] == mappings
+    assert copy.report().formats == tuple(found.format for found in copy.file_formats())
+
+
+def test_a_mapping_for_any_file_finds_the_marks_that_end_its_texts(make: Make) -> None:
+    marked = jsonl(*[{"x": f"x {number}\n\n###\n\n", "y": f"y {number} END"} for number in range(30)])
+    mapping = RecordFormat(FormatKind.MAPPED, {"question": "x", "answer": "y"})
+    copy = make(marked, mappings=[mapping])
+    assert [message.content for message in copy.page(7, 1)[0].messages] == ["x 7", "y 7"]
+    assert copy.report().format.columns == ("x", "y")
+
+
 def test_a_code_lists_its_first_thousand_rows_and_counts_all(make: Make) -> None:
     (finding,) = make(b"x\n" * 1_500 + jsonl(row())).report().findings
     assert (finding.count, len(finding.rows)) == (1_500, 1_000)
