@@ -18,6 +18,7 @@ from backend.studio.languages import languages
 
 MAX_RAW_BYTES = 64 * 1024
 """Of a damaged record at most so much is kept; one that fills it may go on, and isn't mended."""
+SHOWN_LETTERS = 60
 _LATIN = ("cp1252", "mac_roman", "cp1250", "cp1254")
 """The likeliest first."""
 _LANGUAGES = {"cp1250": frozenset("bs cs hr hu pl ro sk sl sq".split()), "cp1254": frozenset({"az", "tr"})}
@@ -42,6 +43,22 @@ def read_text(raw: bytes) -> str | None:
 
     best = from_bytes(raw, cp_isolation=list(_OTHER_ENCODINGS), enable_fallback=False).best()
     return None if best is None else str(best)
+
+
+def show_letters(raw: bytes) -> str:
+    """Some words around the first letter that `read_text` had to find, for a person to see whether it is right.
+
+    Empty where nothing is clear.
+    """
+    text = read_text(raw) if len(raw) < MAX_RAW_BYTES else None
+    found = _SAID.search(text or "")
+    if found is None:
+        return ""
+    said = found[0]
+    at = next(place for place, letter in enumerate(said) if letter > "\x7f")
+    first = max(0, at - SHOWN_LETTERS // 3)
+    last = first + SHOWN_LETTERS
+    return ("…" if first else "") + said[first:last].strip() + ("…" if last < len(said) else "")
 
 
 def read_json(raw: bytes) -> object | None:

@@ -13,6 +13,7 @@ from backend.domain_datasets import Decision, Finding, FoundRow, ReadReport, Rec
 from backend.i18n import _
 from backend.studio import plain_lines
 from backend.studio.conversion import Converted, converter
+from backend.studio.damaged_records import show_letters
 from backend.studio.finding_words import describe, describe_note
 from backend.studio.json_lines import Block, records_of
 from backend.studio.records import Broken, Record
@@ -23,6 +24,8 @@ INDEX = struct.Struct("<QIIHH16s")
 """One row of the index: offset, size (with the line break), line, file, facts (`row_index`), digest of the line."""
 MAX_LISTED = 1_000
 EXCERPT = 200
+LETTERS_TRIED = 3
+"""Rows of a batch: to tell an encoding takes milliseconds."""
 _TOO_MUCH = 8 * 1024 * 1024
 
 
@@ -35,6 +38,8 @@ class FlawTally:
     fixed: int = 0
     found: list[tuple[int, int, str, str]] = field(default_factory=list)
     """File, line, detail, excerpt."""
+    letters: tuple[int, int, str] | None = None
+    """File, line and words of the first row in another encoding, as Fix reads it."""
 
     def add(self, item: Record | Broken, detail: str, *, is_fixed: bool = False) -> None:
         self.count += 1
@@ -42,6 +47,10 @@ class FlawTally:
         self.fixed += is_fixed
         if len(self.found) < MAX_LISTED:
             self.found.append((item.file, item.line, detail, _excerpt(item)))
+        is_to_try = self.letters is None and self.count <= LETTERS_TRIED
+        if is_to_try and type(item) is Broken and item.code == "not_utf8" and item.line:
+            words = show_letters(item.raw)
+            self.letters = (item.file, item.line, words) if words else None
 
 
 @dataclass
@@ -72,6 +81,9 @@ class Tally:
                 (file, line + lines_before if line else 0, detail, excerpt)
                 for file, line, detail, excerpt in flaw.found[:room]
             ]
+            if mine.letters is None and flaw.letters is not None:
+                file, line, words = flaw.letters
+                mine.letters = (file, line + lines_before, words)
 
     def report(self, form: RecordFormat, files: list[str], decisions: Mapping[str, Decision]) -> ReadReport:
         findings = tuple(
@@ -214,11 +226,20 @@ def _finding(code: str, flaw: FlawTally, files: list[str]) -> Finding:
         effect=words.effect,
         count=flaw.count,
         rows=tuple(FoundRow(files[file], line, detail, excerpt) for file, line, detail, excerpt in flaw.found),
-        fix=words.fix,
+        fix=_with_letters(words.fix, flaw, files) if code == "not_utf8" else words.fix,
         skip=words.skip,
         advice=words.advice,
         figures=figures,
     )
+
+
+def _with_letters(fix: str, flaw: FlawTally, files: list[str]) -> str:
+    """With an example, because letters alone don't always tell an encoding."""
+    if flaw.letters is None:
+        return fix
+    file, line, words = flaw.letters
+    example = _("Line {line} of {file} then says: “{words}”. Look whether these letters are right.")
+    return f"{fix} {example.format(line=line, file=files[file], words=words)}"
 
 
 def _note(code: str) -> str:

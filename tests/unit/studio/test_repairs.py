@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from backend.domain_datasets import FormatKind, RecordFormat
 from backend.studio.conversion import convert
+from backend.studio.damaged_records import show_letters
 from backend.studio.endings import strip_answer
 from backend.studio.formats import recognise
+from backend.studio.json_lines import Block, records_of
 from backend.studio.records import Broken, Record
 from backend.studio.repairs import REPAIRS, records_to_look_at, repair
+from backend.studio.row_batch import Batch, RowConverter, Tally
 from backend.studio.row_index import line_of
 from backend.studio.rules import Flaw
 
@@ -206,6 +209,34 @@ def test_text_in_another_encoding_is_read_by_its_letters(text: str, encoding: st
     mended = repair("not_utf8", raw, MESSAGES)
     assert mended.messages is not None, mended.flaw
     assert mended.messages[0].content == text
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "shown"),
+    [
+        ("Wie heißt er?", "cp1252", "Wie heißt er?"),
+        ("a " * 50 + "Größe", "cp1252", "…a a a a a a a a a Größe"),
+        ("Żółw " + "b " * 50, "cp1250", "Żółw b b b b b b b b b b b b b b b b b b b b b b b b b b b b…"),
+        ("plain", "cp1252", ""),
+    ],
+)
+def test_some_words_show_how_letters_in_another_encoding_are_read(text: str, encoding: str, shown: str) -> None:
+    raw = json.dumps(record(turn("user", "Only ASCII."), turn("assistant", text)), ensure_ascii=False).encode(encoding)
+    assert show_letters(raw) == shown
+
+
+def test_the_finding_shows_how_fix_reads_the_first_row_that_is_clear() -> None:
+    good = b'{"messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}]}'
+    told = good.replace(b'"Q"', '"Heißt er Jörg?"'.encode("cp1252"))
+    unclear = b'{"messages": "\xa0\xff\x81\x98\xff"}'
+    whole = Tally()
+    for lines in ([good, unclear], [unclear, told], [told.replace(b"Hei", b"Wei")]):
+        batch, before = Batch(), whole.records
+        RowConverter(MESSAGES, frozenset()).take(records_of(Block(1, b"\n".join(lines)), 0), batch)
+        whole.merge(batch.tally, before)
+    [finding] = whole.report(MESSAGES, ["a.jsonl"], {}).findings
+    assert [row.line for row in finding.rows] == [2, 3, 4, 5]
+    assert finding.fix.endswith("Line 4 of a.jsonl then says: “Heißt er Jörg?”. Look whether these letters are right.")
 
 
 def test_a_stray_byte_in_utf8_leaves_the_rest_as_it_is() -> None:
