@@ -55,6 +55,7 @@ def check(
         value = {
             "files": read.names,
             "format": read.report.format,
+            "formats": read.report.formats,
             "rows": read.report.rows,
             "good_rows": read.report.good_rows,
             "fixed_rows": read.report.fixed_rows,

@@ -21,12 +21,10 @@ from backend.studio.records import Broken, Note, Record, SourceFile, broken_by
 from backend.studio.sniffing import Kind, recognise_container
 from backend.studio.unpacking import TextStream, Unreadable, open_bytes
 
-__all__ = ["Broken", "Record", "SourceFile", "expand", "first_records", "read_source"]
+__all__ = ["Broken", "Record", "SourceFile", "expand", "read_source"]
 
 NAMES_OF_DATA = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab", ".parquet", ".pq", ".gz", ".txt")
 MOST_FILES = 10_000
-_LOOKED_INTO = 20
-"""Files in which the first records are looked for."""
 
 
 def expand(sources: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
@@ -86,21 +84,6 @@ def read_source(
         yield broken_by(end, number, end.line or (line + 1 if line > 0 else 0))
     if before is not None and state_of(source.path) != before:
         yield file_changed(number)
-
-
-def first_records(sources: Sequence[SourceFile], limit: int = 200) -> list[Record | Broken]:
-    """The first of them, from the head of the first source that has any: fast, however large it is."""
-    found: list[Record | Broken] = []
-    for number, source in enumerate(sources[:_LOOKED_INTO]):
-        records = 0
-        for item in read_source(source, number):
-            found.append(item)
-            records += isinstance(item, Record)
-            if records == limit or len(found) >= 5 * limit:
-                return found
-        if records:
-            break
-    return found
 
 
 def _read_open(

@@ -17,6 +17,7 @@ from backend.studio.mapping import map_columns
 from streamlit_app.ui import errors
 from streamlit_app.ui.keyboard import primary_shortcut
 from streamlit_app.ui.safe_text import plain
+from streamlit_app.ui.turned_page import begin_at_top
 
 PREVIEWED = 3
 LOOKED_AT = 200
@@ -47,7 +48,7 @@ def show_form(datasets: Datasets, draft_id: str, file: FileFormat, *, is_asked: 
             disabled=form is None,
             shortcut=primary_shortcut() if is_asked else None,
             on_click=errors.act,
-            args=(_use, datasets, draft_id, form, remember),
+            args=(_use, datasets, draft_id, form, remember, is_asked),
         )
         if is_said:
             st.button(
@@ -55,7 +56,7 @@ def show_form(datasets: Datasets, draft_id: str, file: FileFormat, *, is_asked: 
                 key="draft_drop_mapping",
                 icon=":material/undo:",
                 on_click=errors.act,
-                args=(datasets.drafts.drop_mapping, draft_id, file.format),
+                args=(_drop, datasets, draft_id, file.format),
             )
 
 
@@ -69,10 +70,17 @@ def _id_of(columns: Sequence[str]) -> str:
     return hashlib.blake2b(names, digest_size=6).hexdigest()
 
 
-def _use(datasets: Datasets, draft_id: str, form: RecordFormat, remember: bool) -> None:
+def _use(datasets: Datasets, draft_id: str, form: RecordFormat, remember: bool, is_asked: bool) -> None:
     datasets.drafts.use_mapping(draft_id, form)  # which remembers it
     if not remember:
         datasets.mappings.forget(form.columns)
+    if is_asked:  # the next file is asked about, or the verdict shown
+        begin_at_top()
+
+
+def _drop(datasets: Datasets, draft_id: str, form: RecordFormat) -> None:
+    if datasets.drafts.drop_mapping(draft_id, form).unclear:
+        begin_at_top()
 
 
 def _form_of(

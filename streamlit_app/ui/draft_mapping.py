@@ -15,6 +15,7 @@ from backend.studio.format_words import describe_format
 from streamlit_app.ui import errors, numbers
 from streamlit_app.ui.column_form import show_form
 from streamlit_app.ui.safe_text import plain
+from streamlit_app.ui.turned_page import begin_at_top
 
 SHOWN_FORMATS = 5
 
@@ -95,7 +96,7 @@ def _offer_to_leave_out(datasets: Datasets, draft: Draft, files: Sequence[FileFo
         key="draft_leave_out",
         icon=":material/remove_circle:",
         on_click=errors.act,
-        args=(datasets.drafts.leave_out, draft.id, files[0].number),
+        args=(_leave_out, datasets, draft.id, files[:1]),
     )
     if 1 < len(files) < len(draft.files):
         st.button(
@@ -103,8 +104,13 @@ def _offer_to_leave_out(datasets: Datasets, draft: Draft, files: Sequence[FileFo
             key="draft_leave_all_out",
             icon=":material/remove_circle:",
             on_click=errors.act,
-            args=(datasets.drafts.leave_out, draft.id, *(file.number for file in files)),
+            args=(_leave_out, datasets, draft.id, files),
         )
+
+
+def _leave_out(datasets: Datasets, draft_id: str, files: Sequence[FileFormat]) -> None:
+    datasets.drafts.leave_out(draft_id, *(file.number for file in files))
+    begin_at_top()
 
 
 def _show_recognised(formats: Sequence[RecordFormat]) -> None:

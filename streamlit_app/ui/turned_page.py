@@ -14,6 +14,11 @@ SECONDS = 0.3
 """In which the browser draws the empty page, and so scrolls to its top. Streamlit itself leaves it where it was."""
 
 
+def begin_at_top() -> None:
+    """In a callback: what the page shows next is something else, though it is of the same thing."""
+    st.session_state[session.SHOWN_PLACE] = None
+
+
 def page_of(what: Hashable) -> DeltaGenerator:
     """The container for all of the page. `what` it shows is something else now: the one before is taken away first."""
     slot = st.empty()

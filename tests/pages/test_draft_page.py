@@ -307,6 +307,21 @@ def test_nothing_in_a_file_is_read_as_markdown(open_page: Open, desk: FakeDesk) 
         assert not re.search(r"(?<!\\)(<img|!\[|:red\[)", text), text
 
 
+def test_hostile_names_of_files_are_text_where_their_columns_are_told(open_page: Open, desk: FakeDesk) -> None:
+    kolom = UNCLEAR.replace(b"Spalte", b"Kolom")
+    draft = desk.datasets.drafts.open([(f"{HOSTILE}**.csv", UNCLEAR), (f"{HOSTILE}\n# b.csv", kolom)])
+    page = open_page("dataset", draft=draft.id)
+    for _number in range(2):
+        page.button(key="draft_use_mapping").click().run()
+        page.session_state["draft_mapping"] = True
+        page.run()
+        assert not page.exception
+        drawn = [one.value for kind in (page.header, page.subheader, page.caption, page.markdown) for one in kind]
+        assert any("onerror" in text for text in drawn)
+        for text in drawn:
+            assert not re.search(r"(?<!\\)(<img|!\[|:red\[)|^# ", text, re.MULTILINE), text
+
+
 def test_a_draft_that_is_gone_is_told(open_page: Open, desk: FakeDesk) -> None:
     page = open_page("dataset", draft="0123456789ab")
     assert "There is no draft 0123456789ab." in texts(page)

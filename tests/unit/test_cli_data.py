@@ -210,6 +210,8 @@ def test_each_file_takes_the_first_mapping_whose_columns_it_has(
 ) -> None:
     out = tmp_path / "out.jsonl"
     both = (unclear, german, good)
+    formats = run("data", "check", *both)[1]["formats"]
+    assert [one["is_sure"] for one in formats] == [False, True, True] and formats[0]["columns"] == ["a", "b", "c"]
     status, said = run("data", "convert", *both, "-o", str(out))
     assert (status, said["error"]["code"]) == (2, "format_not_sure") and Path(unclear).name in said["error"]["what"]
     assert run("data", "convert", *both, *OF_GERMAN, *OF_LETTERS, "-o", str(out))[0] == 0

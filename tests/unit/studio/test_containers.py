@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from backend.domain_datasets import FormatKind, RecordFormat
 from backend.errors import BadInput
 from backend.studio import containers
-from backend.studio.containers import Broken, Record, SourceFile, expand, first_records, read_source
+from backend.studio.containers import Broken, Record, SourceFile, expand, read_source
+from backend.studio.draft_heads import head_of_file
 from backend.studio.records import MAX_RECORD_BYTES
 from backend.studio.repairs import repair
 from tests.unit.conversations import SHARED_DATA, jsonl, needs_shared_data, row, rows
@@ -504,7 +505,7 @@ def test_the_first_records_of_a_large_file_need_only_its_head(tmp_path: Path, mo
             return piece
 
     monkeypatch.setattr(containers, "open_bytes", lambda _path: Counted(opened.raw))  # type: ignore[attr-defined]
-    assert len(first_records([SourceFile(path, "a.jsonl")], 200)) == 200
+    assert len(head_of_file(SourceFile(path, "a.jsonl"), limit=200)) == 200
     assert taken < path.stat().st_size
 
 
