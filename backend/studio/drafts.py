@@ -39,7 +39,6 @@ from backend.studio.atomic_files import say_no_room, write_atomically
 from backend.studio.containers import expand, state_of
 from backend.studio.conversion import converter
 from backend.studio.copy_making import form_of, make_working_copy
-from backend.studio.copy_search import find_rows
 from backend.studio.draft_heads import head_of, head_of_file, unclear_among
 from backend.studio.finding_words import fruitless_fix
 from backend.studio.formats import UNKNOWN
@@ -48,6 +47,7 @@ from backend.studio.reading_process import start_reading
 from backend.studio.records import Record, SourceFile
 from backend.studio.repairs import records_to_look_at
 from backend.studio.row_batch import with_decisions
+from backend.studio.text_search import find_in_lines, folded
 from backend.studio.unfolding import is_small
 from backend.studio.working_copy import WorkingCopy
 
@@ -58,6 +58,8 @@ logger = logging.getLogger(__name__)
 
 SMALL_BYTES = 8 * 1024 * 1024
 """Up to here sources are read at once, in this process (`unfolding.is_small`)."""
+SMALL_FILES = 200
+"""So many at most: each costs some milliseconds, whatever is in it."""
 _ID = re.compile(r"[a-f0-9]{12}")
 _HEAD_ROWS = 200
 
@@ -272,10 +274,7 @@ class Drafts:
         """All its usable rows. Raises Conflict while it is read, and what went wrong when that failed."""
         draft = self.get(draft_id)
         if draft.failure is not None:
-            failure = draft.failure
-            raise PhiDeskError(
-                failure.what, why=failure.why, how_to_fix=failure.how_to_fix, code=failure.code, raw=failure.raw
-            )
+            raise PhiDeskError.of(draft.failure)
         copy = self._copy(draft_id, self._load(draft_id))
         if draft.phase != "ready" or copy is None:
             raise Conflict(
@@ -337,7 +336,7 @@ class Drafts:
         folder = self._copy_folder(draft_id, kept)
         with say_no_room():
             folder.mkdir()
-            if is_small(kept.sources, SMALL_BYTES):
+            if len(expand(kept.sources)) <= SMALL_FILES and is_small(kept.sources, SMALL_BYTES):
                 copy = make_working_copy(
                     kept.sources, folder, mappings=kept.mappings, decisions=kept.decisions, workers=0
                 )
@@ -420,10 +419,10 @@ class Drafts:
         return self._heads[key]
 
     def _search(self, draft_id: str, kept: _Kept, copy: WorkingCopy, query: str) -> array[int]:
-        key = (draft_id, kept.reading, query.lower())
+        key = (draft_id, kept.reading, folded(query))
         if key in self._searches:
             return self._searches[key]
-        found = find_rows(copy, query)
+        found = find_in_lines(copy.path, copy.starts(), query)
         if copy.is_complete:
             with self._lock:
                 self._searches[key] = found

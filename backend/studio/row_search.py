@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-import orjson
-
 from backend.domain_datasets import RowFilter, RowPage
-from backend.studio.row_index import RowIndex, index_of, messages_of
+from backend.studio.row_index import RowIndex, index_of
 from backend.studio.row_origins import origins_of, with_origins
+from backend.studio.text_search import find_in_lines
 
 EVERY_ROW = RowFilter()
-_READ_AHEAD = 1 << 20
 
 
 def find_rows(
@@ -23,9 +20,9 @@ def find_rows(
 ) -> RowPage:
     """Rows `offset` to `offset + limit` of those that have `query` in any message and fit `wanted`, and their total.
 
-    Upper and lower case are the same. A row's `file` and `line` tell where it came from, where that is known; else
-    `line` is its place in the part, from 1. The first page of a search reads the part (3 s for 1.4 GB), the next ones
-    are there at once. Raises FileNotFoundError.
+    What counts as the same is `text_search`'s to say. A row's `file` and `line` tell where it came from, where that is
+    known; else `line` is its place in the part, from 1. The first page of a search reads the part (3 s for 1.4 GB), the
+    next ones are there at once. Raises FileNotFoundError.
     """
     index = index_of(path)
     numbers = matching_rows(path, query, wanted)
@@ -48,7 +45,7 @@ def matching_rows(path: Path, query: str = "", wanted: RowFilter = EVERY_ROW) ->
 def _matching(path: Path, changed: int, size: int, query: str, wanted: RowFilter) -> array[int]:
     index = index_of(path)
     numbers = _filtered(index, wanted)
-    return _searched(index, numbers, query) if query else array("I", numbers)
+    return find_in_lines(path, index.starts, query, numbers)
 
 
 def _filtered(index: RowIndex, wanted: RowFilter) -> Sequence[int]:
@@ -66,40 +63,3 @@ def _filtered(index: RowIndex, wanted: RowFilter) -> Sequence[int]:
         most = wanted.max_turns
         numbers = [number for number in numbers if index.turns(number) <= most]
     return numbers
-
-
-def _searched(index: RowIndex, numbers: Sequence[int], query: str) -> array[int]:
-    """A look at the raw line first: only where part of the query stands in it, escaped as in JSON, the row is parsed.
-
-    An ASCII letter is found in either case, any other letter as Unicode folds it.
-    """
-    folded = query.lower() if query.isascii() else query.casefold()
-    plain = query.isascii()
-    needle = _longest_ascii(query).lower()
-    found = array("I")
-    with index.path.open("rb", buffering=_READ_AHEAD) as file:
-        at = 0
-        for number in numbers:
-            start, end = index.starts[number], index.starts[number + 1]
-            if at != start:
-                file.seek(start)
-            line = file.read(end - start)
-            at = end
-            if needle in line.lower() and _stands_in(folded, line, plain=plain):
-                found.append(number)
-    return found
-
-
-def _longest_ascii(query: str) -> bytes:
-    """As it stands in a line of JSON; folding the other letters of a whole file would take ten times as long."""
-    runs = re.findall("[\x00-\x7f]+", query)
-    return orjson.dumps(max(runs, key=len))[1:-1] if runs else b""
-
-
-def _stands_in(folded: str, line: bytes, *, plain: bool) -> bool:
-    if plain:  # as bytes are lowered: a few foreign letters, such as the Kelvin sign, would become ASCII
-        needle = folded.encode()
-        return any(needle in message.content.encode().lower() for message in messages_of(line))
-    if line.isascii() and not folded.isascii():
-        return False
-    return any(folded in message.content.casefold() for message in messages_of(line))

@@ -60,5 +60,4 @@ def put_in_words(failure: Failure, model: str) -> Failure:
 
 
 def as_error(failure: Failure) -> PhiDeskError:
-    kind = _KINDS.get(failure.code, PhiDeskError)
-    return kind(failure.what, why=failure.why, how_to_fix=failure.how_to_fix, code=failure.code, raw=failure.raw)
+    return _KINDS.get(failure.code, PhiDeskError).of(failure)

@@ -6,6 +6,7 @@ it is being made, the rows that are there already can be read; it is a pure func
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -133,6 +134,13 @@ class WorkingCopy:
         fields = [("offset", "<u8"), ("size", "<u4"), ("line", "<u4"), ("file", "<u2"), ("facts", "<u2")]
         with (self.folder / INDEX_FILE).open("rb") as file:
             return np.frombuffer(file.read(self.rows * INDEX.size), np.dtype([*fields, ("digest", "V16")]))
+
+    def starts(self) -> array[int]:
+        """Where each row begins in rows.jsonl, and at last where the last one ends."""
+        table = self.table()
+        starts = array("Q", table["offset"].tobytes())
+        starts.append(int(table[-1]["offset"]) + int(table[-1]["size"]) if len(table) else 0)
+        return starts
 
     def write_places(self, path: Path) -> None:
         """File (its number) and line of each row, as Parquet."""

@@ -13,14 +13,13 @@ from pathlib import Path
 
 import pytest
 from blake3 import blake3
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.domain_datasets import Decision, FormatKind, RecordFormat
 from backend.errors import NoRoom
 from backend.studio import copy_making, reading_workers
 from backend.studio.copy_making import make_working_copy
-from backend.studio.copy_search import find_rows
 from backend.studio.json_lines import Block, records_of
 from backend.studio.records import SourceFile
 from backend.studio.row_batch import Batch, RowConverter
@@ -227,27 +226,6 @@ def test_a_full_disk_is_said(make: Make, tmp_path: Path, small_tasks: None, work
     with pytest.raises(NoRoom):
         make(jsonl(*rows(500)), workers=workers)
     assert multiprocessing.active_children() == []
-
-
-TEXTS = st.text(st.sampled_from('aAbB"\\\n\x1b1 öÖßẞİΣςσ:[{},userCONTEN'), min_size=1)
-QUERIES = st.text(st.sampled_from('aAbB"\\\n\x1b01 öÖßİσ:[{},user'), min_size=1, max_size=4) | st.sampled_from(
-    ["user", "content", "role", "messages", '"},{', "assistant", ":["]
-)
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
-@given(
-    st.lists(st.text(st.sampled_from('aAbB"\\\n öÖßẞİΣςσ:[{},userCONTEN'), min_size=1), min_size=1, max_size=8), QUERIES
-)
-def test_the_search_finds_what_a_plain_search_finds(make: Make, texts: list[str], query: str) -> None:
-    usable = [text for text in texts if text.strip()] or ["a"]
-    copy = make(jsonl(*[row(text, "A b") for text in usable]))
-    wanted = [
-        number
-        for number, one in enumerate(copy.page(0, 100))
-        if any(query.lower() in message.content.lower() for message in one.messages)
-    ]
-    assert list(find_rows(copy, query)) == wanted
 
 
 @needs_shared_data
