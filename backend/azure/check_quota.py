@@ -42,6 +42,7 @@ def check_low_priority_quota(facts: Facts) -> Check:
         LOW_PRIORITY,
         quota,
         needed=size.cpus,
+        used=_used_words(quota),
         why=_(
             "Only for runs at low priority, which are cheaper and may be interrupted. Such a run needs {needed} cores."
         ).format(needed=size.cpus),
@@ -70,18 +71,19 @@ def _check_size(facts: Facts, purpose: Purpose, title: str) -> Check:
     needed = cores_needed(size.name, size.cpus, 1, purpose)
     table = facts.quota()
     quota = table.of(size.family, size.name, purpose)
+    used = f"{size.name}: {_used_words(quota)}"
     why = shortage(table, size.family, needed)
     if not why:
-        return Check(title, True, f"{size.name}: {_used_words(quota)}")
+        return Check(title, True, used)
     if purpose == Purpose.SERVING and needed > size.cpus:
         why += " " + _("Endpoints keep 20 % more in reserve, in whole machines.")
     if size.gpus and facts.subscription().is_benefit:
         return Check(
             title,
             False,
-            _used_words(quota),
+            used,
             why=why + " " + _("Subscriptions with free credit get no GPU cores."),
-            how_to_fix=_("Choose the CPU size {size}, or change the subscription to pay-as-you-go.").format(
+            how_to_fix=_("Choose the CPU size {size} on Train, or change the subscription to pay-as-you-go.").format(
                 size=TRAINING_SIZE_CPU
             ),
             link=f"https://portal.azure.com/#resource/subscriptions/{facts.subscription().id}/overview",
@@ -95,11 +97,15 @@ def _check_size(facts: Facts, purpose: Purpose, title: str) -> Check:
         return Check(
             title,
             False,
-            _used_words(quota),
+            used,
             why=why + " " + _("Azure retires this series on {date} and gives no more of it.").format(date=gone.on),
             how_to_fix=_("Choose a newer size, such as {successor}.").format(successor=gone.successor),
         )
-    return _short(facts, title, family, short, needed=needed, why=why)
+    if size.gpus and purpose == Purpose.TRAINING:
+        why += " " + _("Meanwhile the built-in model trains without a GPU: on Train, choose {size}.").format(
+            size=TRAINING_SIZE_CPU
+        )
+    return _short(facts, title, family, short, needed=needed, used=used, why=why)
 
 
 def _used_words(quota: Quota) -> str:
@@ -107,7 +113,7 @@ def _used_words(quota: Quota) -> str:
 
 
 def _short(
-    facts: Facts, title: str, family: str, quota: Quota, *, needed: int, why: str, is_warning: bool = False
+    facts: Facts, title: str, family: str, quota: Quota, *, needed: int, used: str, why: str, is_warning: bool = False
 ) -> Check:
     """Ask for what is missing; after a refusal, say where a person does it by hand and what to write there."""
     subscription, region = facts.subscription(), facts.region()
@@ -119,7 +125,7 @@ def _short(
         return Check(
             title,
             False,
-            _used_words(quota),
+            used,
             why=f"{why} {error.why}",
             how_to_fix=_("Send the text below to somebody who may ask for quota, or choose a smaller size."),
             is_warning=is_warning,
@@ -149,7 +155,7 @@ def _short(
     return Check(
         title,
         False,
-        _used_words(quota),
+        used,
         why=why,
         how_to_fix=_("Let Phi Desk ask Azure for more. A request costs nothing."),
         is_warning=is_warning,

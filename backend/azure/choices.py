@@ -153,6 +153,7 @@ class Choices:
         found = _filled(_EMPTY["subscription"](), config.subscription, self.listings.subscriptions)
         if found.options or found.failure:
             return found
+        self.listings.forget()  # who has got one meanwhile looks again at once
         nothing = BadInput(
             _("This account sees no subscription."),
             why=_("A subscription is what Azure bills. It belongs to an organisation (tenant), and to some accounts."),

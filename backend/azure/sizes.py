@@ -70,7 +70,10 @@ def _offered(size: dict[str, Any]) -> Offered:
 
 
 def list_sizes(connection: Connection, prices: Prices, purpose: Purpose) -> Sequence[MachineSize]:
-    """The default first, then those that can be used, the cheapest first, then the others."""
+    """The default first, then those that can be used, the cheapest first, then the others.
+
+    For training the one without GPU comes second: it is what is left where no GPU can be had.
+    """
     config = connection.config
     if not config.subscription or not config.region:
         raise NotChosen(
@@ -90,7 +93,7 @@ def list_sizes(connection: Connection, prices: Prices, purpose: Purpose) -> Sequ
         describe(one, purpose, quota, known.get(one.name, UNKNOWN), is_default=same(one.name, default))
         for one in offered
     ]
-    return sorted(sizes, key=_order)
+    return sorted(sizes, key=lambda size: _order(size, purpose))
 
 
 def fits(one: Offered, purpose: Purpose) -> bool:
@@ -144,6 +147,7 @@ def retired_words(on: date, successor: str) -> str:
     )
 
 
-def _order(size: MachineSize) -> tuple[bool, bool, float, str]:
+def _order(size: MachineSize, purpose: Purpose) -> tuple[bool, bool, bool, float, str]:
     price = size.price.per_hour if size.price else float("inf")
-    return (not size.is_default, bool(size.why_not), price, size.name)
+    is_next = purpose == Purpose.TRAINING and same(size.name, TRAINING_SIZE_CPU)
+    return (not size.is_default, bool(size.why_not), not is_next, price, size.name)

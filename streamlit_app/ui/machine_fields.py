@@ -78,7 +78,10 @@ def show_doubts(size: MachineSize, parameters: int, memory_bytes: int) -> None:
     """
     if estimates.needs_gpu(parameters) and not size.gpus:
         st.warning(
-            _("Choose a size with a GPU. Without one such a model trains for days. The built-in one needs none."),
+            _(
+                "Choose a size with a GPU; Setup shows how to get its cores. Without one such a model trains for days. "
+                "The built-in model needs none."
+            ),
             title=_("{size} has no GPU").format(size=plain(size.name)),
             icon=":material/memory:",
         )
@@ -88,6 +91,8 @@ def show_doubts(size: MachineSize, parameters: int, memory_bytes: int) -> None:
             title=_("This may not fit the memory of {target}").format(target=plain(size.name)),
             icon=":material/memory:",
         )
+    elif parameters and size.gpus and not estimates.needs_gpu(parameters):
+        st.caption(_("This base model needs no GPU. A machine without one costs less."))
 
 
 def _cluster() -> str:

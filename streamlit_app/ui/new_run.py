@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from backend import estimates
 from backend.domain import BaseModel, Dataset, JobSpec
+from backend.domain_setup import Purpose
 from backend.errors import PhiDeskError
 from backend.i18n import _
 from backend.recipes import suited_to
 from streamlit_app import session
-from streamlit_app.ui import errors, machine_fields, money, numbers
+from streamlit_app.ui import errors, machine_fields, money, numbers, size_select
 from streamlit_app.ui.code_view import show_as_code
 from streamlit_app.ui.keyboard import primary_shortcut
 from streamlit_app.ui.machine_fields import Chosen
@@ -168,7 +170,7 @@ def _choose_base(models: Sequence[BaseModel]) -> tuple[str, bool]:
     chosen = st.selectbox(
         _("Base model"),
         [*ids, OTHER_MODEL],
-        index=ids.index(models[0].id) if ids else 0,
+        index=ids.index(_default_base(models)) if ids else 0,
         format_func=title,
         key="run_base",
     )
@@ -199,6 +201,14 @@ def _choose_base(models: Sequence[BaseModel]) -> tuple[str, bool]:
             )
         )
     return chosen, is_catalogue
+
+
+def _default_base(models: Sequence[BaseModel]) -> str:
+    """The target's first, or the first that needs no GPU where no machine with one can be had."""
+    sizes = session.sizes(Purpose.TRAINING)
+    has_gpu = not sizes or sizes[size_select.default_index(sizes)].gpus > 0
+    suited = (model.id for model in models if has_gpu or not estimates.needs_gpu(model.parameters))
+    return next(suited, models[0].id)
 
 
 def _default_name(dataset: Dataset) -> str:

@@ -45,7 +45,8 @@ def _tick(runs: Runs, job_id: str, was_final: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="run_head"):
         job_badge(job.state)
         st.caption(_summary(job), width="stretch")
-    if job.detail and not job.state.is_final and session.services().target.setup is not None:
+    is_told = job.link or job.state != JobState.CANCELING  # what is on its way no longer counts once it is to stop
+    if job.detail and is_told and not job.state.is_final and session.services().target.setup is not None:
         # Before the service has the run, and so a page for it, the words are ours.
         said = _("In the service's own words: {detail}") if job.link else "{detail}"
         st.caption(said.format(detail=plain(job.detail)))
@@ -86,6 +87,8 @@ def _summary(job: Job) -> str:
         return _("Stopped by you before the first step.")
     if job.state == JobState.FAILED:
         return _("Ended at step {step}.").format(step=numbers.count(job.step)) if job.step else _("Ended early.")
+    if job.state == JobState.CANCELING and not job.started_at:
+        return _("Stopping before it has begun.")
     if job.state == JobState.CANCELING:
         return _("Stopping after the step it is at, and saving a checkpoint.")
     return _("Started {time}.").format(time=numbers.local_time(job.started_at)) if job.started_at else ""
@@ -114,6 +117,8 @@ def _alerts(job: Job) -> None:
 
 
 def _progress(job: Job) -> None:
+    if job.state == JobState.CANCELING and not job.started_at:
+        return
     if job.state == JobState.QUEUED:
         st.progress(0.0, text=_("Waiting for its turn"))
     elif job.total_steps and job.phase == "training":
@@ -161,7 +166,12 @@ def _tiles(job: Job, points: Sequence[MetricPoint]) -> None:
             left = numbers.about(job.seconds_left).removeprefix(_("About ")) if is_known else "…"
             st.metric(_("Time left"), left, border=True)
         if cost:
-            st.metric(_("Cost so far"), cost, border=True, help=_("An estimate: time × price of the machines."))
+            st.metric(
+                _("Cost") if job.state.is_final else _("Cost so far"),
+                cost,
+                border=True,
+                help=_("An estimate: time × price of the machines."),
+            )
 
 
 def cost_so_far(job: Job, now: datetime | None = None) -> str:

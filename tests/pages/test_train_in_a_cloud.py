@@ -109,6 +109,40 @@ def test_a_machine_that_is_too_small_is_told_before_the_run(
     assert f"This may not fit the memory of {small.name}" in texts(page)
 
 
+def test_without_cores_for_a_gpu_the_form_begins_with_what_can_be_trained(
+    open_page: Open, connected: CloudDesk, data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = replace(A100, why_not="The limit of the family is 0 cores.")
+    monkeypatch.setattr(connected.target.machines, "sizes", lambda purpose: [refused, CPU])
+    page = open_page("train", new="1")
+    assert page.selectbox(key="run_size_any").value == CPU.name
+    assert page.selectbox(key="run_base").value == "phidesk/tiny-phi3"
+    assert not page.warning
+
+
+def test_a_small_model_on_a_gpu_is_told_to_cost_more_than_it_must(
+    open_page: Open, connected: CloudDesk, data: str
+) -> None:
+    page = open_page("train", new="1")
+    page.selectbox(key="run_base").set_value("phidesk/tiny-phi3").run()
+    assert "needs no GPU. A machine without one costs less." in texts(page)
+    page.selectbox(key="run_size_any").set_value(CPU.name).run()
+    assert "costs less" not in texts(page)
+
+
+def test_a_run_that_is_stopped_before_it_began_gets_not_ready_any_more(
+    open_page: Open, connected: CloudDesk, data: str
+) -> None:
+    job_id = connected.training.start(connected.training.spec("Run", data, "phidesk/tiny-phi3")).id
+    fake = connected.target.jobs.runs[job_id]
+    fake.job = replace(fake.job, state=JobState.CANCELING, link="", detail="Uploading train.jsonl.")
+    page = open_page("train", job=job_id)
+    shown = texts(page)
+    assert "Stopping before it has begun." in shown
+    assert "Uploading" not in shown
+    assert not page.get("progress")
+
+
 def test_an_end_that_is_far_away_is_no_news(open_page: Open, connected: CloudDesk, data: str) -> None:
     today = datetime.now(UTC).date()
     assert "retires" not in title(replace(CPU, retired_on=today + timedelta(days=800)))

@@ -142,7 +142,10 @@ def test_stopping_asks_and_then_stops(open_page: Open, desk: FakeDesk, run: str)
     assert desk.training.get(run).state == JobState.QUEUED
     page.button(key="stop_run_yes").click().run()
     assert desk.training.get(run).state == JobState.CANCELING
-    assert "Stopping after the step" in texts(page)
+    assert "Stopping before it has begun." in texts(page)
+    fake = desk.target.jobs.runs[run]
+    fake.job = replace(fake.job, started_at=datetime.now(UTC))
+    assert "Stopping after the step" in texts(open_page("train", job=run))
 
 
 def test_a_failed_run_says_what_why_and_what_to_do_and_can_be_resumed(

@@ -243,7 +243,9 @@ def test_who_may_not_ask_for_quota_gets_the_text_for_who_may(checks: AzureChecks
 def test_without_cores_for_training_the_fix_asks_azure_for_them(checks: AzureChecks, world: World) -> None:
     cores(world, SUBSCRIPTION, REGION).limits[A100] = 0
     found = look(checks)["quota_training"]
-    assert found.why == "It needs 24 cores; the limit is 0, 0 are used."
+    assert found.what == "Standard_NC24ads_A100_v4: 0 of 0 cores used"
+    assert found.why.startswith("It needs 24 cores; the limit is 0, 0 are used.")
+    assert "Meanwhile the built-in model trains without a GPU: on Train, choose Standard_E16s_v3." in found.why
     assert found.changes == (f"Ask Azure to raise the limit of {A100} in {REGION} from 0 to 24 cores",)
     assert found.fix is not None
     found.fix()
@@ -254,7 +256,7 @@ def test_without_cores_for_training_the_fix_asks_azure_for_them(checks: AzureChe
 def test_cores_in_use_count_as_used(checks: AzureChecks, world: World) -> None:
     cores(world, SUBSCRIPTION, REGION).used[A100] = 24
     found = look(checks)["quota_training"]
-    assert found.what == "24 of 24 cores used" and "from 24 to 48 cores" in found.changes[0]
+    assert found.what == "Standard_NC24ads_A100_v4: 24 of 24 cores used" and "from 24 to 48 cores" in found.changes[0]
 
 
 def test_a_quota_request_under_way_is_not_sent_twice(checks: AzureChecks, emulator: Emulator) -> None:
