@@ -302,6 +302,17 @@ def test_the_background_reads_each_file_as_was_said(drafts: Drafts, monkeypatch:
     assert [one.format for one in done.answered] == [OF_ODD, OF_STRANGE]
 
 
+def test_a_folder_of_very_many_files_is_read_in_the_background(
+    drafts: Drafts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(drafts_module, "SMALL_FILES", 2)
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        (tmp_path / "in" / f"{number}.jsonl").write_bytes(jsonl(row(f"Question {number}?")))
+    draft = drafts.open([tmp_path / "in"])
+    assert draft.phase == "reading" and drafts.wait(draft.id, 60).report.good_rows == 3
+
+
 def test_a_file_beyond_those_that_are_looked_into_is_asked_about_by_its_name(
     drafts: Drafts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
