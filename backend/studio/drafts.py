@@ -15,13 +15,10 @@ import threading
 from array import array
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from typing import Any
 
 from backend.domain_datasets import (
     Decision,
@@ -35,10 +32,11 @@ from backend.domain_datasets import (
 from backend.errors import BadInput, Conflict, NotFound, PhiDeskError
 from backend.i18n import _
 from backend.studio import background_process
-from backend.studio.atomic_files import say_no_room, write_atomically
+from backend.studio.atomic_files import say_no_room
 from backend.studio.containers import expand, state_of
 from backend.studio.conversion import converter
 from backend.studio.copy_making import form_of, make_working_copy
+from backend.studio.draft_file import Kept, load_kept, no_such_draft, save_kept
 from backend.studio.draft_heads import head_of, head_of_file, unclear_among
 from backend.studio.finding_words import fruitless_fix
 from backend.studio.formats import UNKNOWN
@@ -51,9 +49,6 @@ from backend.studio.text_search import find_in_lines, folded
 from backend.studio.unfolding import is_small
 from backend.studio.working_copy import WorkingCopy
 
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
-
 logger = logging.getLogger(__name__)
 
 SMALL_BYTES = 8 * 1024 * 1024
@@ -65,23 +60,6 @@ _HEAD_ROWS = 200
 
 Given = SourceFile | Path | tuple[str, bytes] | tuple[str, Path]
 """A file of this computer, read where it is; or a name with its content, or with a file that the draft takes over."""
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """What draft.json holds. `reading` counts how often the sources were read: each time into a folder of its own.
-    `unclear` are files that don't say what their columns mean, whether a mapping does or not.
-    """
-
-    name: str
-    sources: tuple[SourceFile, ...]
-    origin: str = "file"
-    detail: Mapping[str, Any] = field(default_factory=dict)
-    opened_at: str = ""
-    mappings: tuple[RecordFormat, ...] = ()
-    decisions: Mapping[str, Decision] = field(default_factory=dict)
-    reading: int = 0
-    unclear: tuple[FileFormat, ...] = ()
 
 
 class Drafts:
@@ -110,7 +88,7 @@ class Drafts:
             place.mkdir(parents=True)
             try:
                 files = tuple(self._keep(place, number, source) for number, source in enumerate(sources))
-                kept = _Kept(
+                kept = Kept(
                     name=name or Path(files[0].name).name.split(".")[0] or _("Dataset"),
                     sources=files,
                     origin=origin,
@@ -319,7 +297,7 @@ class Drafts:
             path.write_bytes(content)
         return SourceFile(path, name)
 
-    def _looked_into(self, kept: _Kept) -> _Kept:
+    def _looked_into(self, kept: Kept) -> Kept:
         """With the files that are unclear, and what is remembered for their columns where nothing else was said."""
         unclear = unclear_among(expand(kept.sources))
         mappings = kept.mappings
@@ -328,7 +306,7 @@ class Drafts:
                 mappings = with_mapping(mappings, form)
         return replace(kept, unclear=unclear, mappings=mappings)
 
-    def _read(self, draft_id: str, kept: _Kept) -> None:
+    def _read(self, draft_id: str, kept: Kept) -> None:
         """Into a new folder: at once what is small, in the background what is large. The old one goes."""
         place = self.folder / draft_id
         _stop_all(place)
@@ -348,49 +326,19 @@ class Drafts:
             if old != folder:
                 shutil.rmtree(old, ignore_errors=True)
 
-    def _save(self, draft_id: str, kept: _Kept) -> None:
-        sources = [{"path": str(source.path), "name": source.name} for source in kept.sources]
-        facts = {**{name: getattr(kept, name) for name in _Kept.__dataclass_fields__}, "sources": sources}
-        with say_no_room():
-            write_atomically(self.folder / draft_id / "draft.json", orjson.dumps(facts, default=str))
-
-    def _load(self, draft_id: str) -> _Kept:
+    def _load(self, draft_id: str) -> Kept:
         """Raises NotFound, or PhiDeskError where what is there can't be understood."""
-        try:
-            if not _ID.fullmatch(draft_id):
-                raise FileNotFoundError(draft_id)
-            written = (self.folder / draft_id / "draft.json").read_bytes()
-        except OSError as error:
-            raise NotFound(
-                _("There is no draft {id}.").format(id=draft_id),
-                how_to_fix=_("Add the files again."),
-                code="no_such_draft",
-                raw=str(error),
-            ) from error
-        try:
-            kept = _kept_from(written)
-        except ValueError as error:
-            logger.warning("draft %s can't be read: %s", draft_id, error)
-            raise PhiDeskError(
-                _("What was kept of these files can't be read."),
-                why=_("It is damaged, or another version of Phi Desk wrote it."),
-                how_to_fix=_("Discard it, and add the files again."),
-                code="draft_damaged",
-                raw=str(error),
-            ) from error
-        own = self.folder / draft_id / "sources"
-        sources = (
-            replace(source, path=own / source.path.name)
-            if source.path.parent.name == "sources" and not source.path.exists()
-            else source
-            for source in kept.sources
-        )
-        return replace(kept, sources=tuple(sources))
+        if not _ID.fullmatch(draft_id):
+            raise no_such_draft(draft_id)
+        return load_kept(self.folder / draft_id)
 
-    def _copy_folder(self, draft_id: str, kept: _Kept) -> Path:
+    def _save(self, draft_id: str, kept: Kept) -> None:
+        save_kept(self.folder / draft_id, kept)
+
+    def _copy_folder(self, draft_id: str, kept: Kept) -> Path:
         return self.folder / draft_id / f"copy-{kept.reading}"
 
-    def _copy(self, draft_id: str, kept: _Kept) -> WorkingCopy | None:
+    def _copy(self, draft_id: str, kept: Kept) -> WorkingCopy | None:
         """What is read so far; None where there is nothing yet, or nothing that can be read."""
         copy = WorkingCopy(self._copy_folder(draft_id, kept))
         try:
@@ -402,7 +350,7 @@ class Drafts:
             return None
         return copy
 
-    def _head(self, draft_id: str, kept: _Kept) -> Sequence[Row]:
+    def _head(self, draft_id: str, kept: Kept) -> Sequence[Row]:
         """The first rows, from the beginning of the sources: there before anything is read."""
         key = (draft_id, kept.reading)
         if key not in self._heads:
@@ -418,7 +366,7 @@ class Drafts:
             self._heads[key] = rows
         return self._heads[key]
 
-    def _search(self, draft_id: str, kept: _Kept, copy: WorkingCopy, query: str) -> array[int]:
+    def _search(self, draft_id: str, kept: Kept, copy: WorkingCopy, query: str) -> array[int]:
         key = (draft_id, kept.reading, folded(query))
         if key in self._searches:
             return self._searches[key]
@@ -435,23 +383,6 @@ def _stop_all(place: Path) -> None:
     """The reading of a draft, its checks and the counting of its tokens, each in a folder of its own."""
     for process in place.glob("copy-*/**/process.json"):
         background_process.stop(process.parent)
-
-
-def _kept_from(written: bytes) -> _Kept:
-    """What a draft.json holds. Raises ValueError for one that no version of ours wrote."""
-    facts = orjson.loads(written)
-    if isinstance(facts, dict) and "mapping" in facts:  # as it was when a draft had one mapping only
-        said = facts.pop("mapping")
-        facts["mappings"] = [said] if said else []
-    return _kept_adapter().validate_python(facts)
-
-
-@lru_cache(maxsize=1)
-def _kept_adapter() -> TypeAdapter[_Kept]:
-    """Made once: that takes milliseconds, and a draft is looked at each time its page is drawn."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(_Kept)
 
 
 def _damaged(draft_id: str, error: PhiDeskError) -> Draft:
@@ -475,7 +406,7 @@ def _copy_damaged() -> PhiDeskError:
     )
 
 
-def _report(copy: WorkingCopy | None, kept: _Kept) -> ReadReport:
+def _report(copy: WorkingCopy | None, kept: Kept) -> ReadReport:
     """Of what is read so far; before that, the format alone."""
     report = copy.report() if copy else None
     if report is None or (not report.rows and report.format == UNKNOWN):
@@ -484,7 +415,7 @@ def _report(copy: WorkingCopy | None, kept: _Kept) -> ReadReport:
     return with_decisions(report, kept.decisions)
 
 
-def _read_as(copy: WorkingCopy | None, kept: _Kept) -> tuple[FileFormat, ...]:
+def _read_as(copy: WorkingCopy | None, kept: Kept) -> tuple[FileFormat, ...]:
     """Of the files that the reading has not come to yet, those that were unclear when the draft was opened."""
     files = {
         one.number: replace(one, format=mapping_for(one.format, kept.mappings) or one.format) for one in kept.unclear
