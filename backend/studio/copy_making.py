@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def form_of(records: Sequence[object], mappings: Sequence[RecordFormat]) -> Reco
     said = mapping_for(form, mappings)
     if said is None:
         return form
-    return said if said.columns else map_columns(said.fields, form.columns, records)
+    return replace(said, columns=form.columns) if said.columns else map_columns(said.fields, form.columns, records)
 
 
 class _Making:

@@ -214,11 +214,13 @@ class Drafts:
         return self.get(draft_id)
 
     def drop_mapping(self, draft_id: str, form: RecordFormat) -> Draft:
-        """Read anew without what was said of files with the columns of `form`, and forget it."""
+        """Read anew without what was said that files with the columns of `form` are read by, and forget it."""
         with self._lock:
             kept = self._load(draft_id)
-            self._mappings.forget(form.columns)
-            self._read(draft_id, replace(kept, mappings=without_mapping(kept.mappings, form.columns)))
+            said = mapping_for(replace(form, is_sure=False), kept.mappings)
+            if said is not None:
+                self._mappings.forget(said.columns)
+                self._read(draft_id, replace(kept, mappings=without_mapping(kept.mappings, said.columns)))
         return self.get(draft_id)
 
     def leave_out(self, draft_id: str, *numbers: int) -> Draft:
@@ -417,9 +419,10 @@ def _report(copy: WorkingCopy | None, kept: Kept) -> ReadReport:
 
 def _read_as(copy: WorkingCopy | None, kept: Kept) -> tuple[FileFormat, ...]:
     """Of the files that the reading has not come to yet, those that were unclear when the draft was opened."""
-    files = {
-        one.number: replace(one, format=mapping_for(one.format, kept.mappings) or one.format) for one in kept.unclear
-    }
+    files = {}
+    for one in kept.unclear:
+        said = mapping_for(one.format, kept.mappings)
+        files[one.number] = replace(one, format=replace(said, columns=one.format.columns)) if said else one
     files |= {one.number: one for one in (copy.file_formats() if copy else ())}
     return tuple(files[number] for number in sorted(files))
 

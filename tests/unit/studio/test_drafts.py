@@ -283,6 +283,26 @@ def test_all_that_is_remembered_of_the_columns_is_used(drafts: Drafts) -> None:
     assert drafts.get(first.id).mappings == (OF_ODD, OF_STRANGE), "another draft keeps what was said in it"
 
 
+def test_a_file_with_a_column_more_is_read_alike_until_it_is_said_otherwise(drafts: Drafts) -> None:
+    wider = ("wider.jsonl", jsonl({"x": "x", "y": "y", "z": "z"}, {"x": "x 2", "y": "y 2", "z": "z 2"}))
+    draft = drafts.open([ODD, wider])
+    answered = drafts.use_mapping(draft.id, OF_ODD).answered
+    assert [(one.format.fields, one.format.columns) for one in answered] == [
+        (OF_ODD.fields, ("x", "y")),
+        (OF_ODD.fields, ("x", "y", "z")),
+    ]
+    of_wider = RecordFormat(FormatKind.MAPPED, {"question": "z", "answer": "x"}, ("x", "y", "z"))
+    said = drafts.use_mapping(draft.id, of_wider)
+    assert [one.format for one in said.answered] == [OF_ODD, of_wider]
+    assert [one.messages[0].content for _number, one in drafts.page(draft.id, 0, 9).rows] == ["y", "y 2", "z", "z 2"]
+    back = drafts.drop_mapping(draft.id, of_wider)
+    assert back.answered == answered
+    assert [one.name for one in drafts.drop_mapping(draft.id, answered[1].format).unclear] == [
+        "odd.jsonl",
+        "wider.jsonl",
+    ], "what both were read by"
+
+
 def test_a_file_is_left_out_with_what_was_said_of_the_others(drafts: Drafts) -> None:
     draft = drafts.open([ODD, STRANGE, ("more.jsonl", ODD[1])])
     drafts.use_mapping(draft.id, OF_STRANGE)
