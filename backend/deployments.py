@@ -31,8 +31,20 @@ class Deployments:
         Raises BadInput for a hosting that can't be.
         """
         _check_hosting(hosting)
+        self._check_servable(model)
         endpoint = self.target.endpoints.create(name.strip() or self.name_for(model))
         return self.target.endpoints.deploy(endpoint.name, model, deployment, hosting)
+
+    def _check_servable(self, model: str) -> None:
+        """Of a base model, whose id has a slash: before there is an endpoint that nothing will ever answer at."""
+        machines = self.target.machines
+        if machines is not None and "/" in model and not machines.ways_to_serve(model):
+            raise BadInput(
+                _("{model} can't be served on {target}.").format(model=model, target=self.target.title),
+                why=_("It is a model of this computer."),
+                how_to_fix=_("Fine-tune it there and register the result, or choose another model."),
+                code="not_servable",
+            )
 
     def as_code(self, name: str, model: str, hosting: Hosting = DEFAULT_HOSTING) -> Sequence[CodeFile]:
         """The same as a command line, and as files in the target's own language."""
@@ -97,13 +109,13 @@ class Deployments:
             if endpoint.state is EndpointState.RUNNING:
                 return endpoint
             if endpoint.state is EndpointState.FAILED:
-                failure = endpoint.failure
+                if endpoint.failure:
+                    raise JobFailed.of(endpoint.failure)
                 raise JobFailed(
-                    failure.what if failure else _("The endpoint {name} failed.").format(name=name),
-                    why=failure.why if failure else endpoint.detail,
-                    how_to_fix=failure.how_to_fix if failure else _("See its log."),
-                    code=failure.code if failure else "endpoint_failed",
-                    raw=failure.raw if failure else "",
+                    _("The endpoint {name} failed.").format(name=name),
+                    why=endpoint.detail,
+                    how_to_fix=_("See its log."),
+                    code="endpoint_failed",
                 )
             if time.monotonic() > deadline:
                 raise Unavailable(

@@ -129,13 +129,13 @@ class Evaluation:
                 code="still_running",
             )
         if job.state is not JobState.COMPLETED:
-            failure = job.failure
+            if job.failure:
+                raise JobFailed.of(job.failure)
             raise JobFailed(
-                failure.what if failure else _("The evaluation {id} was stopped.").format(id=job_id),
-                why=failure.why if failure else job.detail,
-                how_to_fix=failure.how_to_fix if failure else _("Start it again."),
-                code=failure.code if failure else "stopped",
-                raw=failure.raw if failure else "",
+                _("The evaluation {id} was stopped.").format(id=job_id),
+                why=job.detail,
+                how_to_fix=_("Start it again."),
+                code="stopped",
             )
         try:
             return _RESULT.validate_json(self.target.jobs.output(job_id, "evaluation.json"))

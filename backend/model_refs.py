@@ -11,6 +11,8 @@ from backend.i18n import _
 
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MODEL_REF = re.compile(r"[^/\\:]+:\d+")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+"""A base model's, as owner/name."""
 
 
 def check_model_name(name: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,8 +15,9 @@ from backend.azure.blob_store import open_container
 from backend.azure.connection import Connection
 from backend.azure.errors import in_words
 from backend.domain_datasets import DataAsset
-from backend.errors import BadInput, Conflict, NotFound
+from backend.errors import BadInput, NotFound
 from backend.i18n import _
+from backend.new_folder import new_folder, require_new
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
@@ -50,15 +50,13 @@ class AzureDataAssets:
         made = folder / f"{name}-{version}"
         if not _NAME.fullmatch(name) or not _NAME.fullmatch(version):
             raise _no_such_asset(name, version)
-        if made.exists():
-            raise _folder_exists(made)
+        require_new(made)
         store, path = self._place(name, version)
         with in_words(_("Opening the storage of the data asset {name}").format(name=name)):
             container = open_container(self.connection, store)
         folder.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
-        draft = Path(tempfile.mkdtemp(prefix=f".{made.name}-", dir=folder))
-        try:
+        with new_folder(made) as draft:
             with in_words(_("Downloading the data asset {name}").format(name=name)):
                 _copy(container, path, draft, on_progress)
             if not any(draft.iterdir()):
@@ -68,12 +66,6 @@ class AzureDataAssets:
                     how_to_fix=_("Choose another one."),
                     code="empty_data_asset",
                 )
-            try:
-                draft.rename(made)
-            except OSError as error:
-                raise _folder_exists(made) from error
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
         return made
 
     def _place(self, name: str, version: str) -> tuple[str, str]:
@@ -145,12 +137,4 @@ def _no_such_asset(name: str, version: str) -> NotFound:
         _("There is no data asset {name}, version {version}.").format(name=name[:80], version=version[:80]),
         how_to_fix=_("Choose one from the list."),
         code="no_such_data_asset",
-    )
-
-
-def _folder_exists(made: Path) -> Conflict:
-    return Conflict(
-        _("{folder} is there already.").format(folder=made),
-        how_to_fix=_("Choose another folder, or remove this one."),
-        code="folder_exists",
     )

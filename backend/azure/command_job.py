@@ -24,11 +24,10 @@ from backend.azure.job_record import (
 from backend.domain import BUILT_IN_MODEL, JobKind, JobSpec
 from backend.errors import BadInput
 from backend.i18n import _
-from backend.model_refs import MODEL_REF
+from backend.model_files import BUILT_IN_FOLDER
+from backend.model_refs import HUB_ID, MODEL_REF
 
-BUILT_IN_FOLDER = Path(__file__).parents[1] / "local" / "base_model" / "weights"
 CATALOGUE_ID = re.compile(r"azureml://registries/[A-Za-z0-9_-]+/models/[A-Za-z0-9._-]+/versions/[A-Za-z0-9._-]+")
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/commandJob.schema.json"
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,19 +10,16 @@ from backend.azure.catalogue import tuned_model_uri
 from backend.azure.connection import Connection
 from backend.azure.errors import in_words
 from backend.azure.job_record import Record, output_folder
-from backend.errors import Conflict, NotFound
+from backend.errors import NotFound
 from backend.i18n import _
+from backend.new_folder import new_folder
 
 
 def download_outputs(
     connection: Connection, blobs: BlobStore, job_id: str, attempts: Sequence[Record], folder: Path
 ) -> Path:
     made = folder / f"phidesk-{job_id}"
-    if made.exists():
-        raise _folder_exists(made)
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".phidesk-{job_id}-", dir=folder))
-    try:
+    with new_folder(made) as draft:
         last = attempts[-1] if attempts else None
         if last is not None and not last.is_ours:
             with in_words(_("Downloading the run's outputs")):
@@ -35,21 +30,7 @@ def download_outputs(
             blobs.download_folder(output_folder(job_id), draft, without="checkpoints")
         if not any(draft.iterdir()):
             raise NotFound(_("The run {id} left no files.").format(id=job_id), code="no_outputs")
-        try:
-            draft.rename(made)
-        except OSError as error:
-            raise _folder_exists(made) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return made
-
-
-def _folder_exists(made: Path) -> Conflict:
-    return Conflict(
-        _("{folder} is there already.").format(folder=made),
-        how_to_fix=_("Choose another folder, or remove this one."),
-        code="folder_exists",
-    )
 
 
 def _download_tuned(connection: Connection, blobs: BlobStore, record: Record, draft: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,7 +13,6 @@ import yaml
 
 from backend.azure.blob_store import store_path
 from backend.azure.catalogue import MODELS_VERSION, Catalogue, try_models, tuned_model_uri
-from backend.azure.command_job import BUILT_IN_FOLDER
 from backend.azure.compute import size_of
 from backend.azure.connection import Connection
 from backend.azure.errors import in_words
@@ -27,6 +25,7 @@ from backend.azure.times import made_at
 from backend.domain import BUILT_IN_MODEL, DEFAULT_MACHINE, BaseModel, Job, JobKind, JobState, Model
 from backend.errors import Conflict
 from backend.i18n import _
+from backend.model_files import BUILT_IN_FOLDER, count_parameters
 from backend.model_refs import check_model_name, find_model, nothing_to_register
 
 JOB = f"{MARK}-job"
@@ -146,7 +145,7 @@ class AzureModels:
             id=BUILT_IN_MODEL,
             title=_("Built-in tiny Phi-3"),
             licence="MIT",
-            parameters=_count_parameters(),
+            parameters=count_parameters(BUILT_IN_FOLDER),
             download_bytes=0,
             is_local=True,
             fits=True,
@@ -239,13 +238,3 @@ def fit(parameters: int, size: str) -> tuple[bool, str]:
     return False, _("Even LoRA needs about {lora:.0f} GB; the {gpu} has {room:.0f} GB.").format(
         lora=lora / 1e9, gpu=gpu.name, room=gpu.memory_gb
     )
-
-
-def _count_parameters() -> int:
-    """From the headers of the built-in model's files (8 bytes of length, then JSON)."""
-    count = 0
-    for file in BUILT_IN_FOLDER.glob("*.safetensors"):
-        with file.open("rb") as opened:
-            header = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
-        count += sum(math.prod(value["shape"]) for name, value in header.items() if name != "__metadata__")
-    return count

@@ -12,7 +12,7 @@ import typer
 
 from backend.cli.output import AsJson, desk, read_settings, say, show, table
 from backend.cli.parts import POLL_SECONDS, end_with_operation, part_of
-from backend.domain_setup import Check, SignIn, SignInState
+from backend.domain_setup import Check, Choice, SignIn, SignInState
 from backend.errors import BadInput, NotFound, Unavailable
 from backend.i18n import _
 from backend.target import Setup
@@ -137,12 +137,9 @@ def choose(
 ) -> None:
     """Choose one of what is there."""
     setup = _setup()
-    found = {one.id: one for one in setup.choices()}
-    if choice not in found:
-        raise _no_such_choice(choice, list(found))
-    by_title = {one.title: one.id for one in found[choice].options}
+    by_title = {one.title: one.id for one in _find_choice(setup, choice).options}
     setup.choose(choice, by_title.get(option, option))
-    chosen = next(one for one in setup.choices() if one.id == choice)
+    chosen = _find_choice(setup, choice)
     show(as_json, chosen, f"{chosen.id}: {chosen.chosen}")
 
 
@@ -154,20 +151,20 @@ def create(
 ) -> None:
     """Create what is not there yet; it is chosen when it is there."""
     setup = _setup()
-    found = {one.id: one for one in setup.choices()}
-    if choice not in found:
-        raise _no_such_choice(choice, list(found))
-    defaults = {field.name: field.default for field in found[choice].form}
+    defaults = {field.name: field.default for field in _find_choice(setup, choice).form}
     operation = setup.create(choice, defaults | dict(read_settings(values or [])))
     end_with_operation(as_json, setup, operation, is_waiting=not no_wait)
 
 
-def _no_such_choice(name: str, names: list[str]) -> NotFound:
-    return NotFound(
-        _("There is no choice {name}.").format(name=name),
-        how_to_fix=_("Use one of: {names}.").format(names=", ".join(names)),
-        code="no_such_choice",
-    )
+def _find_choice(setup: Setup, name: str) -> Choice:
+    found = {one.id: one for one in setup.choices()}
+    if name not in found:
+        raise NotFound(
+            _("There is no choice {name}.").format(name=name),
+            how_to_fix=_("Use one of: {names}.").format(names=", ".join(found)),
+            code="no_such_choice",
+        )
+    return found[name]
 
 
 def fix(

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import json
-import math
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +9,9 @@ from backend.domain import BUILT_IN_MODEL, BaseModel, Model
 from backend.errors import BadInput, Unavailable
 from backend.i18n import _
 from backend.local.machine import Machine, look_at_machine
-from backend.model_refs import MODEL_REF
+from backend.model_files import BUILT_IN_FOLDER, count_parameters
+from backend.model_refs import HUB_ID, MODEL_REF
 
-BUILT_IN_FOLDER = Path(__file__).parent / "base_model" / "weights"
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 HUB_MODELS = (
@@ -138,17 +133,6 @@ def check_model_folder(folder: Path) -> None:
             how_to_fix=_("Give the folder that `save_pretrained` wrote, in safetensors form with its tokenizer."),
             code="bad_model_folder",
         )
-
-
-@functools.lru_cache(maxsize=64)
-def count_parameters(folder: Path) -> int:
-    """From the headers of its safetensors files (8 bytes of length, then JSON); 0 where there are none."""
-    count = 0
-    for file in folder.glob("*.safetensors"):
-        with file.open("rb") as opened:
-            header = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
-        count += sum(math.prod(value["shape"]) for name, value in header.items() if name != "__metadata__")
-    return count
 
 
 def _is_cached(hub_id: str) -> bool:

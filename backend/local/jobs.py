@@ -25,6 +25,7 @@ from backend.local.processes import ProcessId, python_environment, start_detache
 from backend.local.run_folder import Look, RunFolder, all_runs, check_run_id
 from backend.local.training_command import LEAST_ROOM, SCRIPTS, disk_needed, training_command
 from backend.log_chunks import read_log
+from backend.new_folder import new_folder
 
 STOP_GRACE = 30.0
 """Seconds that a trainer has to save a checkpoint after it was asked to stop."""
@@ -204,14 +205,8 @@ class LocalJobs:
                 code="job_is_running",
             )
         made = folder / f"phidesk-{job_id}"
-        try:
-            shutil.copytree(run.output, made, ignore=shutil.ignore_patterns("checkpoints"))
-        except FileExistsError as error:
-            raise Conflict(
-                _("{folder} is there already.").format(folder=made),
-                how_to_fix=_("Choose another folder, or remove this one."),
-                code="folder_exists",
-            ) from error
+        with new_folder(made) as draft:
+            shutil.copytree(run.output, draft, ignore=shutil.ignore_patterns("checkpoints"), dirs_exist_ok=True)
         return made
 
     def as_code(self, spec: JobSpec) -> Sequence[CodeFile]:

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from backend.domain import BUILT_IN_MODEL, Feature
 from backend.domain_setup import Check
 from backend.i18n import _
-from backend.local.base_models import BUILT_IN_FOLDER, BaseModels
+from backend.local.base_models import BaseModels
 from backend.local.endpoints import LocalEndpoints
 from backend.local.jobs import LocalJobs
 from backend.local.machine import check_machine
 from backend.local.registry import LocalModels
+from backend.model_files import BUILT_IN_FOLDER
 from backend.model_refs import MODEL_NAME, MODEL_REF
 from backend.settings import Settings
 from backend.target import Costs, DataAssets, Endpoints, Flows, Jobs, Machines, Models, Setup

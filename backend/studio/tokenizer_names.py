@@ -8,8 +8,8 @@ from pathlib import Path
 
 from backend.errors import Unavailable
 from backend.i18n import _
+from backend.model_refs import HUB_ID
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _CATALOGUE = re.compile(r"azureml://registries/[^/]+/models/([^/]+)(?:/versions/[^/]+|/labels/[^/]+)?")
 _ON_THE_HUB = {
     name: f"microsoft/{name}"
@@ -37,7 +37,7 @@ def find_tokenizer(base: str) -> str:
     if found := _CATALOGUE.fullmatch(base):
         if found[1] in _ON_THE_HUB:
             return _ON_THE_HUB[found[1]]
-    elif _HUB_ID.fullmatch(base):
+    elif HUB_ID.fullmatch(base):
         return base
     raise Unavailable(
         _("The tokens of {model} can't be counted here.").format(model=base),

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from backend.domain import BUILT_IN_MODEL, JobKind, JobSpec, Model
 from backend.errors import BadInput, NotFound, Unavailable
 from backend.local import machine as machine_module
-from backend.local.base_models import BaseModels, count_parameters, fit, known_base_models
+from backend.local.base_models import BaseModels, fit, known_base_models
 from backend.local.endpoint_keys import delete_key, make_key, read_key
 from backend.local.engine import Stopper
 from backend.local.files import read_json, write_json
@@ -28,6 +28,7 @@ from backend.local.processes import ProcessId
 from backend.local.run_folder import RunFolder
 from backend.local.training_command import training_command
 from backend.log_chunks import read_log
+from backend.model_files import count_parameters
 
 MACHINE = Machine("CPU", 2, 24_000_000_000, 20_000_000_000, 80_000_000_000, None)
 
