@@ -5,7 +5,6 @@ Whatever is in the file, it is understood or told to be damaged.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -22,8 +21,6 @@ from backend.studio.records import SourceFile
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
-
-logger = logging.getLogger(__name__)
 
 NAME = "draft.json"
 
@@ -60,7 +57,6 @@ def load_kept(place: Path) -> Kept:
     try:
         kept = _understood(written)
     except ValueError as error:
-        logger.warning("draft %s can't be read: %s", place.name, error)
         raise PhiDeskError(
             _("What was kept of these files can't be read."),
             why=_("It is damaged, or another version of Phi Desk wrote it."),

@@ -69,16 +69,17 @@ def show_drafts(drafts: Sequence[Draft]) -> None:
 
 def show_draft_row(draft: Draft) -> None:
     rows = draft.report.rows
+    label = _("Continue with {name}").format(name=draft.name)
     facts = ngettext("{n} example", "{n} examples", rows).format(n=numbers.count(rows))
     if len(draft.files) > 1:
         facts += " · " + _("{file} and {n} more").format(file=draft.files[0], n=numbers.count(len(draft.files) - 1))
     if draft.phase == "damaged":
-        facts = _("It can't be opened any more.")
+        label, facts = draft.name, _("They can only be discarded.")
     if draft.phase == "reading":
         facts = _("{size}, still being read").format(size=numbers.size(draft.total_bytes))
     link_row(
         "app_pages/dataset.py",
-        _("Continue with {name}").format(name=draft.name),
+        label,
         facts,
         {session.DRAFT_PARAMETER: draft.id},
         key=f"draft_row_{draft.id}",

@@ -251,7 +251,7 @@ def test_a_damaged_draft_is_listed_and_can_be_discarded(open_page: Open, desk: F
     page = open_page("dataset")
     assert not page.exception
     assert {f"discard_{good.id}", f"discard_{damaged.id}"} <= keys(page)
-    assert "It can't be opened any more." in texts(page)
+    assert "They can only be discarded." in texts(page)
     page = open_page("dataset", draft=damaged.id)
     assert "What was kept of these files can't be read." in texts(page)
     assert "save_dataset" not in keys(page)
