@@ -187,7 +187,7 @@ class Machines(Protocol):
         """Groups of machines that are there already."""
 
     def ways_to_serve(self, model: str) -> Sequence[ServingWay]:
-        """The default first."""
+        """The default first; none for a model that can't be served there."""
 
 
 class Costs(Protocol):

@@ -14,11 +14,17 @@ from backend.target import Machines, Models
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
+def is_of_this_computer(model: str) -> bool:
+    """The built-in model or a folder; everything else Azure can fetch."""
+    is_folder = "/" in model and not model.startswith(serving.CATALOGUE) and not HUB_ID.fullmatch(model)
+    return model == BUILT_IN_MODEL or is_folder
+
+
 def choose_way(models: Models, model: str, hosting: Hosting) -> tuple[str, str, ServingWay]:
     """The full ref, what Azure finds it by, and the way to serve it. Raises NotFound or BadInput."""
     if model.startswith(serving.CATALOGUE):
         ref, model_id, base = model, model, model
-    elif model == BUILT_IN_MODEL or ("/" in model and not HUB_ID.fullmatch(model)):
+    elif is_of_this_computer(model):
         raise BadInput(
             _("{model} can't be served on Azure.").format(model=model),
             why=_("It is a model of this computer; Azure serves registered models and those of its catalogue."),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from backend.azure import serving
 from backend.azure.compute import list_computes
 from backend.azure.connection import Connection
+from backend.azure.hosting_choice import is_of_this_computer
 from backend.azure.prices import Prices
 from backend.azure.sizes import list_sizes
 from backend.domain_setup import MachineSize, Option, Purpose, ServingWay
@@ -33,6 +34,8 @@ class AzureMachines:
 
     def ways_to_serve(self, model: str) -> Sequence[ServingWay]:
         """A model that is not (yet) in the registry is served by what its id tells."""
+        if is_of_this_computer(model):
+            return ()
         try:
             base_model = "" if "/" in model else self.models.get(model).base_model
         except NotFound:

@@ -65,8 +65,12 @@ def ask_to_create(desk: Desk, ref: str = "") -> None:
 
 def _models(desk: Desk) -> list[str]:
     """Registered ones, and base models that can answer here as they are."""
-    is_elsewhere = desk.target.machines is not None
-    bases = [model.id for model in session.base_models() if model.is_local or is_elsewhere]
+    machines = desk.target.machines
+    bases = [
+        model.id
+        for model in session.base_models()
+        if (model.is_local if machines is None else machines.ways_to_serve(model.id))
+    ]
     return [*(model.ref for model in desk.target.models.list()), *bases]
 
 

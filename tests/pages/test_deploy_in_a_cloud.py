@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backend.domain import EndpointState, Hosting, Model
+from backend.domain import BUILT_IN_MODEL, EndpointState, Hosting, Model
 from backend.domain_setup import CostLine, Price, Resource
-from backend.errors import Unavailable
+from backend.errors import BadInput, Unavailable
 from streamlit_app.ui import money
 from streamlit_app.ui.call_example import address, curl_example
 from tests.fake_cloud import A100, CPU
@@ -238,6 +238,23 @@ def test_the_dialog_promises_a_reminder_and_no_deletion(
     page.button(key="create_endpoint").click().run()
     assert page.selectbox(key="endpoint_hours").label == "Remind me to delete it after"
     assert "goes on, and costs, when Phi Desk is closed" in texts(page)
+
+
+def test_what_can_not_be_served_there_is_not_offered_and_makes_no_endpoint(
+    open_page: Open, connected: CloudDesk, cloud_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ways = connected.target.machines.ways_to_serve
+    monkeypatch.setattr(
+        connected.target.machines, "ways_to_serve", lambda model: () if model == BUILT_IN_MODEL else ways(model)
+    )
+    page = open_page("deploy")
+    page.button(key="create_endpoint").click().run()
+    offered = page.selectbox(key="endpoint_model").options
+    assert "ferries, version 1" in offered
+    assert "Built-in base model" not in offered
+    with pytest.raises(BadInput, match="can't be served on Cloud"):
+        connected.deployments.create("mine", BUILT_IN_MODEL)
+    assert list(connected.deployments.list()) == []
 
 
 def test_signed_out_nobody_says_that_nothing_runs_and_costs(

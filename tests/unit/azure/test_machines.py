@@ -37,6 +37,8 @@ def test_sizes_are_listed_for_both_purposes(machines: AzureMachines) -> None:
     [
         ("not-registered:1", ["mlflow", "vllm"]),
         ("microsoft/Phi-4-mini-instruct", ["vllm"]),
+        ("phidesk/tiny-phi3", []),
+        ("/models/mine", []),
         ("azureml://registries/azureml/models/Phi-4-mini-instruct/versions/1", ["mlflow"]),
     ],
 )
