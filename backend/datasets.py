@@ -42,7 +42,7 @@ from backend.studio import (
 )
 from backend.studio.conversion import Converted
 from backend.studio.disk_cache import keep_within
-from backend.studio.draft_checks import DraftChecks, require_decided, rows_of
+from backend.studio.draft_checks import DraftChecks, require_clear, require_decided, rows_of
 from backend.studio.draft_lengths import DraftLengths, LengthChoice
 from backend.studio.drafts import Drafts
 from backend.studio.examination import Part
@@ -290,9 +290,11 @@ class Datasets:
         if eval_source is None:
             dataset = saving.save_split(self.folder, sets, name, origin, choice, detail=facts)
         else:
-            held_out = self.drafts.open([eval_source], _("Held out"))
+            held_out = self.drafts.open([eval_source], _("Held out"), mappings=draft.mappings)
             try:
-                require_decided(self.drafts.wait(held_out.id).report)
+                held_out = self.drafts.wait(held_out.id)
+                require_clear(held_out)
+                require_decided(held_out.report)
                 dataset = saving.save_pair(
                     self.folder,
                     sets,

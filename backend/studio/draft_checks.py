@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from backend.domain_datasets import Decision, Examination, Finding, ReadReport, Severity
+from backend.domain_datasets import Decision, Draft, Examination, Finding, ReadReport, Severity
 from backend.errors import BadInput
 from backend.i18n import _, ngettext
 from backend.studio import examination
@@ -131,6 +131,20 @@ def _left_out(flags: np.ndarray, decisions: Mapping[str, Decision]) -> list[int]
         if decision is Decision.SKIP or (decision is Decision.FIX and code not in FIXABLE):
             mask |= BITS.get(code, 0)
     return [int(number) for number in (flags & mask).nonzero()[0]]
+
+
+def require_clear(draft: Draft) -> None:
+    """Raises BadInput where nobody has said what the columns of a file mean: a guess is never saved."""
+    if draft.unclear:
+        file = draft.unclear[0]
+        raise BadInput(
+            _("It isn't clear which columns of {file} hold question and answer.").format(file=file.name),
+            how_to_fix=_(
+                "Add the file by itself first and say what its columns mean: that is remembered for files with the "
+                "same columns. Or give it the columns of the other files."
+            ),
+            code="format_not_sure",
+        )
 
 
 def require_decided(report: ReadReport) -> None:

@@ -73,12 +73,18 @@ class Drafts:
         self._searches: dict[tuple[str, int, str], array[int]] = {}
 
     def open(
-        self, sources: Sequence[Given], name: str = "", *, origin: str = "file", detail: Mapping[str, Any] | None = None
+        self,
+        sources: Sequence[Given],
+        name: str = "",
+        *,
+        origin: str = "file",
+        detail: Mapping[str, Any] | None = None,
+        mappings: Sequence[RecordFormat] = (),
     ) -> Draft:
         """Returns at once; what is large is read in the background. Nothing in a file's content raises.
 
-        `origin` and `detail` are kept for the dataset that is made of it. Raises BadInput for no source at all,
-        NoRoom for a full disk.
+        `origin` and `detail` are kept for the dataset that is made of it; `mappings` go before what is remembered of
+        columns. Raises BadInput for no source at all, NoRoom for a full disk.
         """
         if not sources:
             raise BadInput(_("There is no file."), how_to_fix=_("Choose at least one."), code="no_files")
@@ -94,6 +100,7 @@ class Drafts:
                     origin=origin,
                     detail=detail or {},
                     opened_at=datetime.now(UTC).isoformat(),
+                    mappings=tuple(mappings),
                 )
                 self._read(draft_id, self._looked_into(kept))
             except BaseException:

@@ -91,6 +91,24 @@ def test_a_form_tells_what_the_columns_are_and_is_remembered(datasets: Datasets)
     assert again.report.good_rows == 12 and [one.fields for one in again.mappings] == [form.fields]
 
 
+def test_a_check_file_is_read_as_was_said_of_the_same_columns(datasets: Datasets) -> None:
+    def table(columns: str, first: int) -> bytes:
+        rows = (f"sea {number} blue;sky {number} grey\n" for number in range(first, first + 12))
+        return (columns + "\n" + "".join(rows)).encode()
+
+    draft = opened(datasets, ("strange.csv", table("alpha;beta", 0)))
+    form = RecordFormat(FormatKind.MAPPED, {"question": "beta", "answer": "alpha"}, ("alpha", "beta"))
+    datasets.drafts.use_mapping(draft.id, form)
+    datasets.mappings.forget(form.columns)  # as with the page's "Remember this" left off
+    with pytest.raises(BadInput) as refused:
+        datasets.save_draft(draft.id, "A", SplitChoice(), eval_source=("check.csv", table("left;right", 50)))
+    assert refused.value.code == "format_not_sure" and "check.csv" in refused.value.what
+    assert [one.id for one in datasets.drafts.list()] == [draft.id]
+    made = datasets.save_draft(draft.id, "A", SplitChoice(), eval_source=("check.csv", table("alpha;beta", 50)))
+    assert (made.train_rows, made.eval_rows) == (12, 12)
+    assert texts(made.eval_path)[0] == ("sky 50 grey", "sea 50 blue")
+
+
 def test_sets_are_mixed_by_weight(datasets: Datasets) -> None:
     first = opened(datasets, ("a.jsonl", jsonl(*(talk(number) for number in range(20)))))
     base = datasets.save_draft(first.id, "Base", SplitChoice(eval_rows=5))
