@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -71,6 +71,22 @@ def model_source(base: str) -> str:
 def model_folder(base: str) -> Path:
     """Of a model on this computer."""
     return BUILT_IN_FOLDER if base == BUILT_IN_MODEL else Path(base).expanduser().resolve()
+
+
+def model_input(
+    base: str, type_of_registered: Callable[[str], str], address_of: Callable[[Path], str]
+) -> Mapping[str, str] | str:
+    """What a job is given: a Hub id as it is, else type and path. `address_of` says where a folder of here is to be
+    found. Raises BadInput for what is no model.
+    """
+    source = model_source(base)
+    if source == "hub":
+        return base
+    if source == "catalogue":
+        return {"type": "mlflow_model", "path": base}
+    if source == "registered":
+        return {"type": type_of_registered(base), "path": f"azureml:{base}"}
+    return {"type": "uri_folder", "path": address_of(model_folder(base))}
 
 
 def command_yaml(spec: JobSpec, parts: Parts, submitted_at: datetime | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from backend.azure.catalogue_job import catalogue_yaml
-from backend.azure.command_job import Parts, command_yaml, model_folder, model_source
+from backend.azure.command_job import Parts, command_yaml, model_input, model_source
 from backend.azure.compute import cluster_name, gpus_of, size_of
 from backend.azure.connection import Connection
 from backend.azure.data_assets import asset_name, asset_version
@@ -91,14 +91,7 @@ def _cluster(connection: Connection, spec: JobSpec, size: str) -> dict[str, Any]
 
 
 def _model(model: str) -> Mapping[str, str] | str:
-    source = model_source(model)
-    if source == "hub":
-        return model
-    if source == "catalogue":
-        return {"type": "mlflow_model", "path": model}
-    if source == "registered":
-        return {"type": "mlflow_model", "path": f"azureml:{model}"}
-    return {"type": "uri_folder", "path": f"./{model_folder(model).name}"}
+    return model_input(model, lambda reference: "mlflow_model", lambda folder: f"./{folder.name}")
 
 
 def _file(name: str, values: Mapping[str, Any], help_text: str) -> CodeFile:

@@ -18,7 +18,7 @@ import yaml
 from backend.azure.blob_store import BlobStore
 from backend.azure.catalogue import check_catalogue_model
 from backend.azure.catalogue_job import catalogue_yaml, make_catalogue_job
-from backend.azure.command_job import Parts, command_yaml, model_folder, model_source
+from backend.azure.command_job import Parts, command_yaml, model_input, model_source
 from backend.azure.compute import ensure_cluster, gpus_of, size_of
 from backend.azure.connection import Connection
 from backend.azure.data_assets import asset_name, ensure_data, ensure_model_folder
@@ -170,15 +170,10 @@ class Submission:
         return references[0], references[1]
 
     def _bring_model(self, model: str, tell: Callable[[int, str], None]) -> Mapping[str, str] | str:
-        source = model_source(model)
-        if source == "hub":
-            return model
-        if source == "catalogue":
-            return {"type": "mlflow_model", "path": model}
-        if source == "registered":
-            return {"type": self._type_of(model), "path": f"azureml:{model}"}
-        address = ensure_model_folder(self.blobs, model_folder(model), lambda detail: tell(MODEL, detail))
-        return {"type": "uri_folder", "path": address}
+        def address_of(folder: Path) -> str:
+            return ensure_model_folder(self.blobs, folder, lambda detail: tell(MODEL, detail))
+
+        return model_input(model, self._type_of, address_of)
 
     def _type_of(self, reference: str) -> str:
         name, _colon, version = reference.partition(":")
