@@ -36,7 +36,8 @@ def add_file(
 ) -> Dataset:
     """Rows that can't be used are refused (BadInput names the first), with `skip_bad` left out.
 
-    Raises NotFound for a file that isn't there, BadInput for too few rows; then nothing is left behind.
+    Raises NotFound for a file that isn't there, BadInput for unclear columns and for too few rows; then nothing is
+    left behind.
     """
     with _read(folder, source, skip_bad=skip_bad) as rows:
         if held_out is None:
@@ -55,6 +56,7 @@ def _read(folder: Path, source: Source, *, skip_bad: bool) -> Iterator[RowSet]:
             copy = make_working_copy([file], Path(place), workers=0)
             report = copy.report()
             _require_records(file.name, report)
+            _require_clear(file.name, report)
             if not skip_bad:
                 require_decided(report)
             if not report.good_rows:
@@ -73,6 +75,17 @@ def _require_records(name: str, report: ReadReport) -> None:
     for finding in report.findings:
         if not report.good_rows and finding.rows and finding.rows[0].line == 0:
             raise BadInput(f"{name}: {finding.rows[0].detail}", how_to_fix=finding.advice, code=finding.code)
+
+
+def _require_clear(name: str, report: ReadReport) -> None:
+    """Raises BadInput where somebody has to say what the columns mean: a guess is never saved."""
+    if report.format.columns and not report.format.is_sure:
+        raise BadInput(
+            _("It isn't clear which columns of {file} hold question and answer.").format(file=name),
+            why=_("The columns are: {columns}").format(columns=", ".join(report.format.columns[:20])),
+            how_to_fix=_("Say it on the Dataset page, or with --map of `phidesk data add`."),
+            code="format_not_sure",
+        )
 
 
 def _on_disk(source: Source, place: Path) -> SourceFile:

@@ -241,6 +241,17 @@ def test_two_processes_may_add_at_once(datasets: Datasets, in_threads: Callable[
     assert len({one.id for one in added}) == len(added) == len(datasets.list())
 
 
+def test_a_file_whose_columns_are_unclear_is_refused_and_never_guessed(tmp_path: Path) -> None:
+    datasets = Datasets(tmp_path)
+    table = b"a,b,c\n" + b"".join(b"What is %d here,Hello %d there,More of %d\n" % (n, n, n) for n in range(9))
+    with pytest.raises(BadInput) as refused:
+        datasets.create_from_file(table, "odd", filename="odd.csv")
+    assert (
+        refused.value.code == "format_not_sure" and "odd.csv" in refused.value.what and "a, b, c" in refused.value.why
+    )
+    assert datasets.list() == [] and list(tmp_path.glob(".adding-*")) == []
+
+
 def test_a_dataset_is_found_by_id_or_by_a_name_that_only_one_has(tmp_path: Path) -> None:
     datasets = Datasets(tmp_path)
     rows = b'{"messages": [{"role": "user", "content": "%d"}, {"role": "assistant", "content": "A"}]}\n'
