@@ -27,6 +27,7 @@ from backend.azure.endpoint_facts import (
     traffic_of,
 )
 from backend.azure.endpoint_logs import EndpointLog
+from backend.azure.endpoint_names import deploying_words
 from backend.azure.endpoint_state import deployment_state
 from backend.azure.errors import SignedOut, in_words, without_secrets
 from backend.azure.identity import identity_path
@@ -183,7 +184,7 @@ class DeploymentWork:
                 if found is None:
                     document = self.document(arguments, way, hosting)
                     poller = self.calls.begin_deployment(document)
-                    with in_words(_("Deploying {model} to {name}").format(model=arguments["model"], name=endpoint)):
+                    with in_words(deploying_words(arguments["model"], endpoint)):
                         finish(poller, report.check_stop)
                     continue
                 _check_same(found, arguments)

@@ -32,6 +32,7 @@ from backend.azure.endpoint_names import (
     NAME,
     check_deployment_name,
     check_endpoint_name,
+    deploying_words,
     free_colour,
     name_taken,
 )
@@ -137,7 +138,7 @@ class AzureEndpoints:
             "contract": way.contract,
             "hosting": hosting_values(hosting),
         }
-        title = _("Deploying {model} to {name}").format(model=ref, name=endpoint)
+        title = deploying_words(ref, endpoint)
         return self.operations.start(DEPLOY, f"{self.calls.path(endpoint, name)}", title, arguments, DEPLOY_STEPS)
 
     def _default_size(self) -> str:

@@ -30,6 +30,14 @@ def show() -> None:
                 _show_base_model(model)
 
 
+def title_of(model: str) -> str:
+    """A catalogue's model by its title, for its id is an address; others as they are."""
+    if "://" not in model:
+        return model
+    found = next((one for one in session.base_models() if one.id == model), None)
+    return _("{title} · catalogue").format(title=found.title) if found else model
+
+
 def _show_base_model(model: BaseModel) -> None:
     facts = [
         _("{n} parameters").format(n=numbers.short_count(model.parameters)) if model.parameters else "",

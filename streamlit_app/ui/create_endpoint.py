@@ -10,7 +10,7 @@ import streamlit as st
 from backend.domain import BUILT_IN_MODEL, Feature, Hosting
 from backend.i18n import _
 from streamlit_app import session
-from streamlit_app.ui import errors, hosting_fields
+from streamlit_app.ui import base_models, errors, hosting_fields
 from streamlit_app.ui.code_view import show_as_code
 from streamlit_app.ui.keyboard import primary_shortcut
 
@@ -31,7 +31,7 @@ def ask_to_create(desk: Desk, ref: str = "") -> None:
         _("Model"),
         choices,
         index=choices.index(wanted) if wanted in choices else 0,
-        format_func=lambda one: _("Built-in base model") if one == BUILT_IN_MODEL else one.replace(":", ", version "),
+        format_func=_title,
         key="endpoint_model",
     )
     if model is None:
@@ -61,6 +61,12 @@ def ask_to_create(desk: Desk, ref: str = "") -> None:
         show_as_code(
             lambda: desk.deployments.as_code(_name(name_key), model, _hosting(desk, model)), key="endpoint_code"
         )
+
+
+def _title(model: str) -> str:
+    if model == BUILT_IN_MODEL:
+        return _("Built-in base model")
+    return base_models.title_of(model) if "/" in model else model.replace(":", ", version ")
 
 
 def _models(desk: Desk) -> list[str]:

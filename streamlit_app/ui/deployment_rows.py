@@ -11,7 +11,7 @@ from backend.domain import Deployment, Endpoint, EndpointState
 from backend.domain_setup import Purpose
 from backend.i18n import _
 from streamlit_app import session
-from streamlit_app.ui import confirm, errors, money
+from streamlit_app.ui import base_models, confirm, errors, money
 from streamlit_app.ui.safe_text import formatted, plain
 from streamlit_app.ui.states import endpoint_badge
 
@@ -49,7 +49,8 @@ def _show_part(desk: Desk, endpoint: Endpoint, part: Deployment) -> None:
                 toast=_("Deployment removed."),
             )
     if part.failure:
-        errors.show_failure(part.failure)
+        if part.failure not in [one.failure for one in session.operations()]:  # told at the top, with the way on
+            errors.show_failure(part.failure)
     elif part.detail and part.state != EndpointState.RUNNING:
         st.caption(plain(part.detail))
     if part.state == EndpointState.RUNNING:
@@ -66,7 +67,7 @@ def facts(part: Deployment) -> str:
     if size is not None:
         machines += f", {money.per_hour(size.price, hosting.instances)}"
     traffic = _("{n} % of the traffic").format(n=part.traffic_percent) if part.traffic_percent else _("no traffic")
-    return " · ".join(fact for fact in (part.model, machines, traffic) if fact)
+    return " · ".join(fact for fact in (base_models.title_of(part.model), machines, traffic) if fact)
 
 
 def _show_test(desk: Desk, endpoint: str, part: Deployment) -> None:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from backend.domain import Endpoint, EndpointState, Feature
+from backend.domain import Endpoint, EndpointState, Failure, Feature
 from backend.i18n import _
+from streamlit_app import session
 from streamlit_app.ui import (
+    base_models,
     confirm,
     deployment_rows,
     endpoint_access,
@@ -31,10 +33,12 @@ def show(desk: Desk, endpoint: Endpoint) -> None:
     name = endpoint.name
     with st.container(border=True, key=f"endpoint_{name}"):
         with st.container(horizontal=True, vertical_alignment="center", key=f"endpoint_head_{name}"):
-            st.markdown(f"**{plain(name)}**  \n{plain(endpoint.model)}", width="stretch")
+            st.markdown(f"**{plain(name)}**  \n{plain(base_models.title_of(endpoint.model))}", width="stretch")
             endpoint_badge(endpoint.state)
+        told = _told_elsewhere(endpoint)
         if endpoint.failure:
-            errors.show_failure(endpoint.failure)
+            if endpoint.failure not in told:
+                errors.show_failure(endpoint.failure)
         elif endpoint.state == EndpointState.CREATING:
             st.progress(0.5, text=plain(endpoint.detail) or _("Loading the model…"))
         if Feature.TRAFFIC_SPLIT not in desk.target.unsupported:
@@ -52,6 +56,11 @@ def show(desk: Desk, endpoint: Endpoint) -> None:
                 show_log(
                     lambda since: desk.deployments.logs(name, since), name=name, key=f"endpoint_log_download_{name}"
                 )
+
+
+def _told_elsewhere(endpoint: Endpoint) -> list[Failure | None]:
+    """What its deployments say, and what the work that failed says at the top of the page."""
+    return [*(part.failure for part in endpoint.deployments), *(one.failure for one in session.operations())]
 
 
 def _show_buttons(desk: Desk, endpoint: Endpoint) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from backend.domain import Endpoint
+from backend.domain import Endpoint, EndpointState
 from backend.i18n import _
 from streamlit_app.ui import errors, numbers
 from streamlit_app.ui.safe_text import plain
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from backend.bootstrap import Desk
 
 HOURS = 8
+WITHOUT_COST = (EndpointState.STOPPED, EndpointState.FAILED)
 
 
 def show(desk: Desk, endpoint: Endpoint, now: datetime | None = None) -> None:
     name, end = endpoint.name, endpoint.expires_at
     left = (end - (now or datetime.now(UTC))).total_seconds() / 3600 if end else 0.0
     with st.container(horizontal=True, vertical_alignment="center", key=f"expiry_{name}"):
-        st.caption(plain(in_words(end, left)), width="stretch")
+        st.caption(plain(in_words(end, left, is_on=endpoint.state not in WITHOUT_COST)), width="stretch")
         st.button(
             _("8 hours more") if end else _("Remind me in 8 hours"),
             key=f"extend_{name}",
@@ -41,11 +42,12 @@ def show(desk: Desk, endpoint: Endpoint, now: datetime | None = None) -> None:
             )
 
 
-def in_words(end: datetime | None, hours_left: float) -> str:
+def in_words(end: datetime | None, hours_left: float, *, is_on: bool) -> str:
     if end is None:
-        return _("No reminder is set: it costs until you delete it.")
+        return _("No reminder is set: it costs until you delete it.") if is_on else _("No reminder is set.")
     if hours_left <= 0:
         return _("It was to be deleted {when}.").format(when=numbers.local_time(end))
-    return _("You are reminded to delete it {when}, in {time}. It costs until you do.").format(
-        when=numbers.local_time(end), time=numbers.duration(hours_left * 3600)
-    )
+    words = _("You are reminded to delete it {when}, in {time}.")
+    if is_on:
+        words = _("You are reminded to delete it {when}, in {time}. It costs until you do.")
+    return words.format(when=numbers.local_time(end), time=numbers.duration(hours_left * 3600))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backend.domain import BUILT_IN_MODEL, EndpointState, Hosting, Model
+from backend.domain import BUILT_IN_MODEL, EndpointState, Failure, Hosting, Model
 from backend.domain_setup import CostLine, Price, Resource
 from backend.errors import BadInput, Unavailable
 from streamlit_app.ui import money
@@ -255,6 +255,26 @@ def test_what_can_not_be_served_there_is_not_offered_and_makes_no_endpoint(
     with pytest.raises(BadInput, match="can't be served on Cloud"):
         connected.deployments.create("mine", BUILT_IN_MODEL)
     assert list(connected.deployments.list()) == []
+
+
+def test_one_failure_is_told_once(open_page: Open, connected: CloudDesk, endpoint: str) -> None:
+    failure = Failure("no_quota", "Deploying ferries failed.", "No cores.", "Ask for more.")
+    one = connected.target.endpoints.endpoints[endpoint]
+    part = replace(one.deployments[0], state=EndpointState.FAILED, failure=failure)
+    connected.target.endpoints.endpoints[endpoint] = replace(
+        one, state=EndpointState.FAILED, failure=failure, deployments=(part,)
+    )
+    assert len(open_page("deploy").error) == 1
+    connected.target.ongoing.fail(connected.target.ongoing.begin("deploy", "Deploying ferries", list).id, failure)
+    page = open_page("deploy")
+    assert len(page.error) == 1
+    assert "It costs until you do" not in texts(page)
+
+
+def test_a_model_of_the_catalogue_is_offered_by_its_title(open_page: Open, connected: CloudDesk) -> None:
+    page = open_page("deploy")
+    page.button(key="create_endpoint").click().run()
+    assert "Phi-4 mini instruct · catalogue" in page.selectbox(key="endpoint_model").options
 
 
 def test_signed_out_nobody_says_that_nothing_runs_and_costs(

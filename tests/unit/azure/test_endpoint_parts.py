@@ -20,6 +20,7 @@ from backend.azure import serving
 from backend.azure.endpoint_code import endpoint_files
 from backend.azure.endpoint_facts import back_of, back_tag, hosting_of, hosting_values
 from backend.azure.endpoint_logs import EndpointLog, unseen
+from backend.azure.endpoint_names import deploying_words
 from backend.azure.endpoint_state import (
     DEPLOYMENT_STATES,
     ENDPOINT_WORDS,
@@ -134,6 +135,12 @@ def test_a_wish_survives_the_operations_table_and_a_tag() -> None:
 def way(model: str, base: str = "", wanted: str = "") -> ServingWay:
     ways = serving.ways_to_serve(model, base)
     return next(each for each in ways if each.id == wanted) if wanted else ways[0]
+
+
+def test_a_model_of_the_catalogue_is_told_by_its_name() -> None:
+    address = "azureml://registries/azureml/models/Phi-4-mini-instruct/versions/1"
+    assert deploying_words(address, "phi-1") == "Deploying Phi-4-mini-instruct to phi-1"
+    assert deploying_words("harbour:2", "phi-1") == "Deploying harbour:2 to phi-1"
 
 
 def test_each_kind_of_model_has_its_ways_and_contracts() -> None:
