@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from backend.domain import BUILT_IN_MODEL, BaseModel
+from backend.errors import PhiDeskError
 from backend.i18n import _, ngettext
 from streamlit_app import session
 from streamlit_app.ui import numbers
@@ -31,10 +32,13 @@ def show() -> None:
 
 
 def title_of(model: str) -> str:
-    """A catalogue's model by its title, for its id is an address; others as they are."""
+    """A catalogue's model by its title, for its id is an address; others as they are, and all when nobody answers."""
     if "://" not in model:
         return model
-    found = next((one for one in session.base_models() if one.id == model), None)
+    try:
+        found = next((one for one in session.base_models() if one.id == model), None)
+    except PhiDeskError:  # a title is not worth a page
+        return model
     return _("{title} · catalogue").format(title=found.title) if found else model
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 from backend.domain import Feature, Job, JobState, Model
 from backend.i18n import _
 from streamlit_app import session
-from streamlit_app.ui import confirm, errors, links, numbers, run_monitor
+from streamlit_app.ui import base_models, confirm, errors, links, numbers, run_monitor
 from streamlit_app.ui.code_view import show_as_code
 from streamlit_app.ui.keyboard import primary_shortcut
 from streamlit_app.ui.safe_text import plain
@@ -26,7 +26,9 @@ def show_run(desk: Desk, job: Job) -> None:
         if not job.state.is_final:
             _stop_button(desk, job)
     st.caption(
-        _("{base} learns from {dataset}").format(base=plain(job.spec.base_model), dataset=plain(job.spec.dataset_name))
+        _("{base} learns from {dataset}").format(
+            base=plain(base_models.title_of(job.spec.base_model)), dataset=plain(job.spec.dataset_name)
+        )
     )
     if job.state == JobState.COMPLETED:
         _finished(desk, job)

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from backend.azure.catalogue_job import HYPERPARAMETERS
-from backend.domain import JobState, Machine
+from backend.domain import BaseModel, JobState, Machine
 from backend.domain_setup import Price
+from backend.errors import Unavailable
 from streamlit_app import session
 from streamlit_app.ui.parameter_fields import OF_A_CATALOGUE
 from streamlit_app.ui.run_monitor import cost_so_far
@@ -141,6 +142,22 @@ def test_a_run_that_is_stopped_before_it_began_gets_not_ready_any_more(
     assert "Stopping before it has begun." in shown
     assert "Uploading" not in shown
     assert not page.get("progress")
+
+
+def test_a_run_of_the_catalogue_is_told_by_the_models_title(
+    open_page: Open, connected: CloudDesk, data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> list[BaseModel]:
+        raise Unavailable("The catalogue does not answer.", code="no_network")
+
+    base = connected.target.models.base_models()[0].id
+    job_id = connected.training.start(connected.training.spec("Run", data, base, "lora")).id
+    assert "Phi-4 mini instruct · catalogue learns from" in texts(open_page("train", job=job_id))
+    monkeypatch.setattr(connected.target.models, "base_models", fail)
+    session.forget()
+    page = open_page("train", job=job_id)
+    assert f"{base} learns from" in texts(page)
+    assert not page.error
 
 
 def test_an_end_that_is_far_away_is_no_news(open_page: Open, connected: CloudDesk, data: str) -> None:
