@@ -27,24 +27,13 @@ class Deployments:
     def create(self, name: str, model: str, deployment: str = "", hosting: Hosting = DEFAULT_HOSTING) -> Endpoint:
         """Create (or take) the endpoint and deploy the model to it; returns at once.
 
-        `model` is a registry ref or a base model's id; an empty name becomes `name_for(model)`.
-        Raises BadInput for a hosting that can't be.
+        `model` is a registry ref or a base model's id; an empty name becomes `name_for(model)`. Raises NotFound or
+        BadInput for a model or a hosting that can't be; then there is no new endpoint.
         """
         _check_hosting(hosting)
-        self._check_servable(model)
+        self.target.endpoints.check(model, hosting)
         endpoint = self.target.endpoints.create(name.strip() or self.name_for(model))
         return self.target.endpoints.deploy(endpoint.name, model, deployment, hosting)
-
-    def _check_servable(self, model: str) -> None:
-        """Of a base model, whose id has a slash: before there is an endpoint that nothing will ever answer at."""
-        machines = self.target.machines
-        if machines is not None and "/" in model and not machines.ways_to_serve(model):
-            raise BadInput(
-                _("{model} can't be served on {target}.").format(model=model, target=self.target.title),
-                why=_("It is a model of this computer."),
-                how_to_fix=_("Fine-tune it there and register the result, or choose another model."),
-                code="not_servable",
-            )
 
     def as_code(self, name: str, model: str, hosting: Hosting = DEFAULT_HOSTING) -> Sequence[CodeFile]:
         """The same as a command line, and as files in the target's own language."""

@@ -95,6 +95,9 @@ class Endpoints(Protocol):
     def create(self, name: str) -> Endpoint:
         """Idempotent. Raises BadInput for a name that is not 3 to 32 of a-z, 0-9 and hyphen."""
 
+    def check(self, model: str, hosting: Hosting = DEFAULT_HOSTING) -> None:
+        """Raises what `deploy` would refuse about them, NotFound or BadInput, before there is an endpoint."""
+
     def deploy(self, endpoint: str, model: str, deployment: str = "", hosting: Hosting = DEFAULT_HOSTING) -> Endpoint:
         """Returns at once; `get` tells when it is RUNNING. `model` is a registry ref or a base model's id.
 

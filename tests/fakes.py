@@ -275,6 +275,9 @@ class FakeEndpoints:
             self.endpoints[name] = endpoint
             return endpoint
 
+    def check(self, model: str, hosting: Hosting = DEFAULT_HOSTING) -> None:
+        self._ref(model)
+
     def deploy(self, endpoint: str, model: str, deployment: str = "", hosting: Hosting = DEFAULT_HOSTING) -> Endpoint:
         current = self._get(endpoint)
         model = self._ref(model)

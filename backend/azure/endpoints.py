@@ -95,6 +95,10 @@ class AzureEndpoints:
                 raise name_taken(name, error) or error from None
         return self.get(name)
 
+    def check(self, model: str, hosting: Hosting = DEFAULT_HOSTING) -> None:
+        _ref, _model_id, way = choose_way(self.models, model, hosting)
+        check_size(self.machines, way, replace(hosting, size=hosting.size or self._default_size()))
+
     def deploy(self, endpoint: str, model: str, deployment: str = "", hosting: Hosting = DEFAULT_HOSTING) -> Endpoint:
         """Refuses at once what can't succeed; the rest is an operation."""
         found = self.calls.existing(check_endpoint_name(endpoint))

@@ -61,6 +61,9 @@ class LocalEndpoints:
                 write_json(endpoint.file, {"created_at": time.time(), "wanted": "stopped", "port": 0})
         return endpoint.look()
 
+    def check(self, model: str, hosting: Hosting = DEFAULT_HOSTING) -> None:
+        self.bases.resolve(self.name_of(model))
+
     def deploy(self, endpoint: str, model: str, deployment: str = "", hosting: Hosting = DEFAULT_HOSTING) -> Endpoint:
         """`hosting` says nothing here: this computer is the only machine."""
         folder = self._existing(endpoint)

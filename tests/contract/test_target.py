@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.deployments import Deployments
 from backend.domain import BUILT_IN_MODEL, EndpointState, Feature, Hosting, JobKind, JobState
 from backend.errors import BadInput, Conflict, NotFound
 from backend.target import Target
@@ -220,6 +221,8 @@ def test_an_endpoint_without_a_model_is_stopped_and_can_not_start(target: Target
         target.endpoints.start("first")
     with pytest.raises(NotFound):
         target.endpoints.deploy("first", "never-was:1")
+    with pytest.raises(NotFound):
+        Deployments(target).create("none-is-made", "never-was:1")
     target.endpoints.create("second")
     assert [endpoint.name for endpoint in target.endpoints.list()] == ["second", "first"]
 

@@ -24,6 +24,7 @@ from backend.azure.machines import AzureMachines
 from backend.azure.models import AzureModels
 from backend.azure.operations import Operations
 from backend.chatting import Chatting
+from backend.deployments import Deployments
 from backend.domain import Endpoint, EndpointState, Hosting
 from backend.domain_setup import OperationState
 from backend.errors import BadInput, Conflict, NotFound, Unavailable
@@ -390,6 +391,24 @@ def test_what_can_not_succeed_is_refused_at_once(endpoints: AzureEndpoints, emul
     assert not [one for one in emulator.requests if one.method == "PUT" and "/deployments/" in one.path]
 
 
+@pytest.mark.parametrize(
+    ("model", "hosting", "words"),
+    [
+        (HUB, Hosting(), "GPU"),
+        (PHI, Hosting(serving="vllm"), "vllm"),
+        ("phidesk/tiny-phi3", Hosting(), "can't be served"),
+        (PHI, Hosting("Standard_NC6s_v3"), "can't be used"),
+    ],
+)
+def test_what_can_not_succeed_leaves_no_endpoint(
+    endpoints: AzureEndpoints, model: str, hosting: Hosting, words: str
+) -> None:
+    endpoints.check(PHI)
+    with pytest.raises(BadInput, match=words):
+        Deployments(Desk(endpoints)).create("phi", model, hosting=hosting)  # type: ignore[arg-type]
+    assert list(endpoints.list()) == []
+
+
 @pytest.mark.parametrize("kind", ["out_of_quota", "probe_failed", "image_build"])
 def test_a_refused_deployment_says_why_costs_nothing_and_the_old_one_answers(
     endpoints: AzureEndpoints, emulator: Emulator, kind: str
@@ -484,6 +503,7 @@ import sys
 from pathlib import Path
 from backend.azure.connection import Connection
 from backend.azure.operations import Operations
+from backend.deployments import Deployments
 from backend.domain import Hosting
 from backend.settings import Settings
 from tests.unit.azure.conftest import READY, sign_in
@@ -619,7 +639,7 @@ def test_the_chat_page_talks_to_it_through_the_real_flow(
 
 
 class Desk:
-    """As much of a target as a chat needs."""
+    """As much of a target as a chat or a deployment needs."""
 
     def __init__(self, endpoints: AzureEndpoints) -> None:
         self.endpoints = endpoints
