@@ -34,6 +34,7 @@ from backend.azure.identity import identity_path
 from backend.azure.operations import Report
 from backend.azure.probe import ask
 from backend.azure.tags import DELETE_AT, is_marked
+from backend.azure.times import moment
 from backend.azure.waiting import finish, pauses
 from backend.domain import EndpointState, Hosting
 from backend.domain_setup import ServingWay
@@ -119,14 +120,15 @@ class DeploymentWork:
             )
 
     def _set_expiry(self, endpoint: str, hosting: Hosting, report: Report) -> None:
-        """Before anything costs, so that it is found however this ends."""
+        """Before anything costs, so that it is found however this ends. An end that was set is never moved earlier."""
+        expires_at = hosting.expires_at
+        if expires_at is None:
+            return
 
         def change(_traffic: dict[str, int], tags: dict[str, str]) -> None:
-            if hosting.expires_at:
-                tags[DELETE_AT] = tag_time(hosting.expires_at)
+            tags[DELETE_AT] = tag_time(max(expires_at, moment(tags.get(DELETE_AT)) or expires_at))
 
-        if hosting.expires_at:
-            self.calls.change(endpoint, change, seconds=PATIENCE_SECONDS, stop=report.check_stop)
+        self.calls.change(endpoint, change, seconds=PATIENCE_SECONDS, stop=report.check_stop)
 
     def _ensure_vllm(self) -> None:
         """The environment's version is a hash of its files, so it is built once in a workspace's life."""

@@ -335,6 +335,8 @@ def test_an_expiry_stands_in_the_tags_before_anything_costs(endpoints: AzureEndp
     assert endpoints.get("phi").expires_at == soon
     later = soon + timedelta(hours=1)
     assert endpoints.set_expiry("phi", later).expires_at == later
+    endpoints.deploy("phi", PHI, hosting=Hosting(expires_at=soon))
+    assert until(endpoints, "phi", EndpointState.RUNNING).expires_at == later
     assert endpoints.set_expiry("phi", None).expires_at is None
 
 
