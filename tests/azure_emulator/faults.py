@@ -20,7 +20,7 @@ SERVICE_KINDS = (
     "image_build",  # PUT jobs or deployments: the environment's image can not be built
     "job_failed",  # PUT jobs: the service ends the job (message)
     "deployment_failed",  # PUT Microsoft.Resources/deployments: makes all but the last, then fails (code, message)
-    "slow",  # any PUT/DELETE/POST with an operation: it lasts `seconds`, or until release()
+    "slow",  # any PUT/DELETE/POST with an operation: it lasts `seconds` by the world's clock
 )
 
 CODES = {

@@ -487,13 +487,15 @@ def test_a_sign_in_that_ends_in_the_middle_leaves_the_work_waiting_for_the_next_
 ) -> None:
     endpoints.create("phi")
     wait_until(lambda: endpoints.key("phi"), "phi is there")
-    emulator.faults.add("slow", "/deployments/blue$", method="PUT", seconds=0.5)
-    emulator.faults.add(401, "/deployments/blue$|OperationsStatus", method="GET", times=-1)
+    emulator.faults.add("slow", "/deployments/blue$", method="PUT", seconds=60)
     endpoints.deploy("phi", PHI)
+    wait_until(lambda: puts(emulator, "/deployments/blue"), "the deployment has begun")
+    emulator.faults.add(401, "/deployments/blue$|OperationsStatus", method="GET", times=-1)
     wait_until(lambda: not operations.at_work, "nobody works without a sign-in")
     (waiting,) = operations.list()
     assert (waiting.state, waiting.failure) == (OperationState.RUNNING, None)
     emulator.faults.clear()
+    emulator.world.advance(120)
     sign_in(endpoints.connection)
     operations.resume_all()
     assert shares(until(endpoints, "phi", EndpointState.RUNNING)) == {"blue": 100}
