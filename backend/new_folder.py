@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +20,8 @@ def new_folder(made: Path) -> Iterator[Path]:
     """
     require_new(made)
     made.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{made.name}-", dir=made.parent))
+    draft = made.with_name(f".{made.name}-{secrets.token_hex(4)}")
+    draft.mkdir()
     try:
         yield draft
         try:

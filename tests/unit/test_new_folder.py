@@ -17,6 +17,8 @@ def test_it_is_there_once_it_is_filled(tmp_path: Path) -> None:
         assert not made.exists() and draft.parent == made.parent
     assert (made / "model.txt").read_text() == "whole"
     assert list(made.parent.iterdir()) == [made]
+    (plain := tmp_path / "plain").mkdir()
+    assert made.stat().st_mode == plain.stat().st_mode
 
 
 def test_nothing_is_left_where_filling_it_fails(tmp_path: Path) -> None:
