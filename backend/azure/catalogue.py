@@ -33,7 +33,7 @@ ASKED = {
     "Phi-3-small-8k-instruct": 7_390_000_000,
     "Phi-3-medium-4k-instruct": 14_000_000_000,
 }
-_ID = re.compile(r"azureml://registries/([^/]+)/models/([^/]+)/versions/([^/]+)")
+MODEL_ID = re.compile(r"azureml://registries/([^/]+)/models/([^/]+)/versions/([^/]+)")
 
 
 class Catalogue:
@@ -89,7 +89,7 @@ def check_catalogue_model(connection: Connection, model_id: str) -> None:
     """Raises NotFound for a model that is gone, BadInput for one that the recipe can't tune for chat."""
     from azure.core.exceptions import ResourceNotFoundError
 
-    registry, name, version = _ID.findall(model_id)[0]
+    registry, name, version = MODEL_ID.findall(model_id)[0]
     with in_words(_("Asking the registry {name}").format(name=registry)):
         try:
             model: Any = connection.registry(registry).models.get(name, version=version)

@@ -6,12 +6,12 @@ import re
 import secrets
 from collections.abc import Collection
 
+from backend.azure.catalogue import MODEL_ID
 from backend.errors import BadInput, Conflict, PhiDeskError
 from backend.i18n import _
 
 NAME = re.compile(r"[a-z][a-z0-9-]{1,30}[a-z0-9]")
 COLOURS = ("blue", "green")
-_CATALOGUE_MODEL = re.compile(r"azureml://registries/[^/]+/models/(?P<name>[^/]+)/versions/[^/]+")
 _TAKEN = ("unique within", "already an endpoint with", "already exists an endpoint with", "endpointnamenotavailable")
 
 
@@ -63,5 +63,5 @@ def name_taken(name: str, error: PhiDeskError) -> Conflict | None:
 
 def deploying_words(model: str, endpoint: str) -> str:
     """The long address of a catalogue's model is told by the model's name."""
-    found = _CATALOGUE_MODEL.fullmatch(model)
-    return _("Deploying {model} to {name}").format(model=found["name"] if found else model, name=endpoint)
+    found = MODEL_ID.fullmatch(model)
+    return _("Deploying {model} to {name}").format(model=found[2] if found else model, name=endpoint)

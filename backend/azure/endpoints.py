@@ -97,13 +97,13 @@ class AzureEndpoints:
 
     def check(self, model: str, hosting: Hosting = DEFAULT_HOSTING) -> None:
         _ref, _model_id, way = choose_way(self.models, model, hosting)
-        check_size(self.machines, way, replace(hosting, size=hosting.size or self._default_size()))
+        check_size(self.machines, way, self._sized(hosting))
 
     def deploy(self, endpoint: str, model: str, deployment: str = "", hosting: Hosting = DEFAULT_HOSTING) -> Endpoint:
         """Refuses at once what can't succeed; the rest is an operation."""
         found = self.calls.existing(check_endpoint_name(endpoint))
         ref, model_id, way = choose_way(self.models, model, hosting)
-        hosting = replace(hosting, serving=way.id, size=hosting.size or self._default_size())
+        hosting = replace(self._sized(hosting), serving=way.id)
         works = self._works(endpoint)
         refuse_while(works, DELETE, START)
         # What is there while a stop is at work is gone when this one's turn comes.
@@ -145,8 +145,10 @@ class AzureEndpoints:
         title = deploying_words(ref, endpoint)
         return self.operations.start(DEPLOY, f"{self.calls.path(endpoint, name)}", title, arguments, DEPLOY_STEPS)
 
-    def _default_size(self) -> str:
-        return default_size(Purpose.SERVING, serving=self.connection.config.serving_size)
+    def _sized(self, hosting: Hosting) -> Hosting:
+        """With the size that is used where none was chosen."""
+        default = default_size(Purpose.SERVING, serving=self.connection.config.serving_size)
+        return replace(hosting, size=hosting.size or default)
 
     def _dismiss(self, works: Iterable[LongWork]) -> None:
         for work in works:
@@ -360,7 +362,7 @@ class AzureEndpoints:
 
     def as_code(self, endpoint: str, model: str, hosting: Hosting) -> Sequence[CodeFile]:
         ref, model_id, way = choose_way(self.models, model, hosting)
-        hosting = replace(hosting, size=hosting.size or self._default_size())
+        hosting = self._sized(hosting)
         delete_at = tag_time(hosting.expires_at) if hosting.expires_at else ""
         arguments = {"endpoint": endpoint, "deployment": COLOURS[0], "model": ref, "model_id": model_id}
         return endpoint_files(

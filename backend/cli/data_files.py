@@ -344,19 +344,13 @@ def mappings_of(pairs: Sequence[str] | None) -> tuple[RecordFormat, ...]:
 def require_use(mappings: Sequence[RecordFormat], formats: Sequence[RecordFormat]) -> None:
     """Raises BadInput for a mapping that none of the files was read by: `formats` are those of all of them."""
     from backend.errors import BadInput
+    from backend.studio.mapping import require_columns
 
     used = [dict(form.fields) for form in formats if form.kind is FormatKind.MAPPED]
     unused = next((one for one in mappings if dict(one.fields) not in used), None)
     if unused is None or not formats:
         return
-    columns = list(dict.fromkeys(name for form in formats for name in form.columns))
-    missing = next((column for column in unused.fields.values() if column not in columns), None)
-    if missing is not None:
-        raise BadInput(
-            _("There is no column {column}.").format(column=missing),
-            how_to_fix=_("Use one of: {columns}.").format(columns=", ".join(columns[:20])),
-            code="unknown_column",
-        )
+    require_columns(unused.fields.values(), list(dict.fromkeys(name for form in formats for name in form.columns)))
     raise BadInput(
         _("No file is read by {mapping}.").format(
             mapping=" ".join(f"--map {part}={column}" for part, column in unused.fields.items())

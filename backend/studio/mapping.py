@@ -36,12 +36,8 @@ def map_columns(fields: Mapping[str, str], columns: Sequence[str], records: Sequ
             how_to_fix=_("Use one of: {parts}.").format(parts=", ".join(PARTS)),
             code="unknown_part",
         )
-    if columns and (missing := next((column for column in chosen.values() if column not in columns), None)):
-        raise BadInput(
-            _("There is no column {column}.").format(column=missing),
-            how_to_fix=_("Use one of: {columns}.").format(columns=", ".join(columns[:20])),
-            code="unknown_column",
-        )
+    if columns:
+        require_columns(chosen.values(), columns)
     twice = sorted(column for column in set(chosen.values()) if list(chosen.values()).count(column) > 1)
     if twice:
         raise BadInput(
@@ -74,6 +70,17 @@ def map_columns(fields: Mapping[str, str], columns: Sequence[str], records: Sequ
         question_ending=question_ending(texts.get("question", [])),
         answer_ending=answer_ending(texts.get("answer", [])),
     )
+
+
+def require_columns(named: Iterable[str], columns: Sequence[str]) -> None:
+    """Raises BadInput for the first that isn't there."""
+    missing = next((column for column in named if column not in columns), None)
+    if missing is not None:
+        raise BadInput(
+            _("There is no column {column}.").format(column=missing),
+            how_to_fix=_("Use one of: {columns}.").format(columns=", ".join(columns[:20])),
+            code="unknown_column",
+        )
 
 
 def mapping_for(form: RecordFormat, mappings: Sequence[RecordFormat]) -> RecordFormat | None:
